@@ -1,0 +1,339 @@
+package pack
+
+import "plumbline/internal/calendar"
+
+// Text is a label in the languages the pack declares, keyed by language tag ("en", "zh-Hans").
+type Text map[string]string
+
+// Pack is a jurisdiction's rules as loaded from one folder. It is never changed after loading.
+type Pack struct {
+	Name       string        `yaml:"pack"`    // folder-safe name: "generic"
+	Version    string        `yaml:"version"` // the pack's own version, "1.0.0"; a matter stays on the version it was opened under
+	Title      Text          `yaml:"title"`
+	About      Text          `yaml:"about"`     // one sentence for the public home page: what this office does
+	Languages  []string      `yaml:"languages"` // the first is the pack's own
+	Elsewhere  []Elsewhere   `yaml:"elsewhere"` // who may help the public elsewhere, emergencies first
+	Levels     []Level       `yaml:"levels"`    // low to high
+	Sectors    []Sector      `yaml:"sectors"`
+	Ranks      []Rank        `yaml:"ranks"` // low to high
+	Duties     []Duty        `yaml:"duties"`
+	Categories []Category    `yaml:"categories"`
+	Conduct    []Conduct     `yaml:"conduct"`
+	Standards  []Standard    `yaml:"standards"`
+	Findings   []Finding     `yaml:"findings"`
+	Tiers      []Tier        `yaml:"tiers"` // mild to grave
+	Lists      []List        `yaml:"lists"` // value lists of choice fields
+	Calendar   calendar.Spec `yaml:"calendar"`
+	Fairness   Fairness      `yaml:"fairness"`
+	Kinds      []Kind        `yaml:"kinds"`
+	Measures   []Measure     `yaml:"measures"`
+	Letters    []Letter      `yaml:"letters"`
+	Waivers    []Waiver      `yaml:"waive"`
+
+	Digest string            `yaml:"-"` // "sha256:…" over every file of the folder
+	Files  map[string][]byte `yaml:"-"` // the exact bytes, by slash path; what Digest covers
+}
+
+// Elsewhere is a place outside the office where somebody may find help.
+type Elsewhere struct {
+	Label     Text `yaml:"label"`
+	Contact   Text `yaml:"contact"`
+	Emergency bool `yaml:"emergency"`
+}
+
+// Level, Sector, Category and Standard are catalogue entries with nothing but a name.
+type (
+	Level struct {
+		ID    string `yaml:"id"`
+		Label Text   `yaml:"label"`
+	}
+	Sector struct {
+		ID    string `yaml:"id"`
+		Label Text   `yaml:"label"`
+	}
+	Category struct {
+		ID    string `yaml:"id"`
+		Label Text   `yaml:"label"`
+	}
+	Standard struct {
+		ID    string `yaml:"id"`
+		Label Text   `yaml:"label"`
+	}
+)
+
+// Rank is a rank of officials. Level is the level of body competent for it, by default.
+type Rank struct {
+	ID    string `yaml:"id"`
+	Label Text   `yaml:"label"`
+	Level string `yaml:"level"`
+}
+
+// Actor says what sort of person holds a duty.
+type Actor string
+
+const (
+	ActorAccount    Actor = "account"    // staff with an account; the default
+	ActorReporter   Actor = "reporter"   // whoever holds the receipt code of the matter
+	ActorRespondent Actor = "respondent" // the official the matter is about, or their representative
+	ActorSystem     Actor = "system"     // a clock that ran out, a schedule
+	ActorOutside    Actor = "outside"    // a body outside the system, recorded by staff on its behalf
+)
+
+// Duty is a role on a desk: what an account may do at a body.
+type Duty struct {
+	ID        string   `yaml:"id"`
+	Label     Text     `yaml:"label"`
+	Actor     Actor    `yaml:"actor"`
+	Excludes  []string `yaml:"excludes"`  // duties that no account may hold beside this one, anywhere; symmetric
+	Sees      string   `yaml:"sees"`      // "desk" (matters with this desk; default), "subtree" (all matters of the body's subtree), "none"
+	Admin     bool     `yaml:"admin"`     // may manage accounts and duties of the body's subtree; sees no matter by that alone
+	Custodian bool     `yaml:"custodian"` // may open the identity compartment, with a recorded reason
+}
+
+// Conduct is an entry of the catalogue of misconduct: always an act under a written rule, never a belief.
+type Conduct struct {
+	ID       string `yaml:"id"`
+	Category string `yaml:"category"`
+	Label    Text   `yaml:"label"`
+	Rule     Rule   `yaml:"rule"`
+	Grave    int    `yaml:"grave"` // 1 light … 4 suspected crime
+}
+
+// Rule is the written rule a conduct entry rests on, with the dates it was in force.
+type Rule struct {
+	Cite string `yaml:"cite"`
+	URL  string `yaml:"url"`
+	From string `yaml:"from"` // ISO date, required
+	To   string `yaml:"to"`   // ISO date, last day in force; empty: still in force
+}
+
+// Finding is a value of the finding scale.
+type Finding struct {
+	ID       string `yaml:"id"`
+	Label    Text   `yaml:"label"`
+	Proven   bool   `yaml:"proven"`   // an outcome may rest on it
+	Standard string `yaml:"standard"` // of proof, for this finding to be made
+	Pending  bool   `yaml:"pending"`  // no finding yet; only imports may set it
+}
+
+// Tier groups outcomes of like gravity.
+type Tier struct {
+	ID       string    `yaml:"id"`
+	Label    Text      `yaml:"label"`
+	Outcomes []Outcome `yaml:"outcomes"`
+}
+
+// Outcome is what may follow for an official.
+type Outcome struct {
+	ID       string          `yaml:"id"`
+	Label    Text            `yaml:"label"`
+	OnRecord calendar.Period `yaml:"on_record"` // how long it stays on the official's record
+	Executes string          `yaml:"executes"`  // duty that carries it out
+}
+
+// List is a list of values for choice fields.
+type List struct {
+	ID     string  `yaml:"id"`
+	Values []Value `yaml:"values"`
+}
+
+// Value is one choice.
+type Value struct {
+	ID    string `yaml:"id"`
+	Label Text   `yaml:"label"`
+}
+
+// Fairness holds the minimums the pack's law sets; the check holds the procedures to them.
+type Fairness struct {
+	Response calendar.Period `yaml:"response"` // shortest time to respond (F8)
+	Appeal   calendar.Period `yaml:"appeal"`   // shortest time to appeal, at least 10 days (F10)
+	Reopen   calendar.Period `yaml:"reopen"`   // within which a final state can be reopened (F21)
+}
+
+// Kind is a kind of matter with its procedure: a finite graph of states, and actions between them.
+type Kind struct {
+	ID        string      `yaml:"id"`
+	Label     Text        `yaml:"label"`
+	Plural    Text        `yaml:"plural"`
+	Prefix    string      `yaml:"prefix"`  // of references: "R"
+	Reports   bool        `yaml:"reports"` // takes reports from the public: F5, F7 apply, the public form offers it
+	Subject   string      `yaml:"subject"` // "none", "optional" or "required": is the matter about one official?
+	Start     string      `yaml:"start"`   // state after opening
+	OpenBy    []string    `yaml:"open_by"` // duties that may open it by hand; matters opened by actions need none
+	Fields    []Field     `yaml:"fields"`  // asked when it is opened
+	States    []State     `yaml:"states"`
+	Clocks    []Clock     `yaml:"clocks"`
+	Actions   []Action    `yaml:"actions"`
+	Routing   []Route     `yaml:"routing"` // first match wins; must be total (F18)
+	Retention []Retention `yaml:"retention"`
+	Staff     int         `yaml:"staff"` // smallest number of people that can run the procedure (F22)
+}
+
+// State is where a matter stands.
+type State struct {
+	ID     string `yaml:"id"`
+	Label  Text   `yaml:"label"`
+	Public Text   `yaml:"public"` // what the reporter reads on the status page
+	Final  bool   `yaml:"final"`
+	Desk   string `yaml:"desk"` // duty whose desk the matter lies with in this state
+	Of     Of     `yaml:"of"`   // where that desk sits: "same" (default) or "superior"
+}
+
+// Clock is a time limit. It runs while the matter is in one of In, from entering the first of them until
+// one of the Until effects has happened or the matter leaves In.
+type Clock struct {
+	ID      string          `yaml:"id"`
+	Label   Text            `yaml:"label"`
+	In      []string        `yaml:"in"`
+	Until   []string        `yaml:"until"` // effects
+	Within  calendar.Period `yaml:"within"`
+	Extends calendar.Period `yaml:"extends"` // the longest it may be prolonged to, with reasons
+	Warn    calendar.Period `yaml:"warn"`    // before the end: shown as due soon
+	Pause   calendar.Period `yaml:"pause"`   // longest pause; zero: cannot be paused
+	Tells   string          `yaml:"tells"`   // "superior": the level above sees it by itself when it ran out (F4)
+}
+
+// Effect is what an action does in law, from a closed list (see Effects). Written "acknowledge", or with
+// a period, "open-response: 10d", or with a kind, "open: case".
+type Effect struct {
+	Name    string
+	Period  calendar.Period // of open-response, open-appeal, review
+	Kind    string          // of open
+	Derived bool            // follows from a field's type, not from the pack's text
+}
+
+// Of says at which body an action is performed, seen from the matter's body.
+type Of string
+
+const (
+	OfSame     Of = "same"     // the body the matter lies with; the default
+	OfSuperior Of = "superior" // the nearest body above that has the duty
+	OfOther    Of = "other"    // another desk of the same body or any above
+	OfOutside  Of = "outside"  // a body outside the system
+)
+
+// Action is a step of a procedure.
+type Action struct {
+	ID         string   `yaml:"id"`
+	Label      Text     `yaml:"label"`
+	Help       Text     `yaml:"help"`
+	From       []string `yaml:"from"` // states; ["open"] means every state that is not final, ["final"] every final one
+	By         []string `yaml:"by"`   // duties
+	Of         Of       `yaml:"of"`
+	RecordedBy []string `yaml:"recorded_by"` // duties that record what an outside body did (Of is "outside")
+	NotBy      []string `yaml:"not_by"`      // "conclude", or across kinds "case.find": never a person who did that on this matter or on one it came from
+	When       Expr     `yaml:"when"`        // CEL; may it happen now?
+	Else       Text     `yaml:"else"`        // said when When is false
+	Fields     []Field  `yaml:"fields"`
+	To         string   `yaml:"to"` // state; empty: stays
+	Effects    []Effect `yaml:"effects"`
+	Opens      *Opens   `yaml:"opens"`
+	Pauses     string   `yaml:"pauses"`                   // clock
+	Resumes    string   `yaml:"resumes"`                  // clock
+	Extends    string   `yaml:"extends"`                  // clock
+	Assigns    bool     `yaml:"assigns"`                  // has a field of type account whose holder becomes the lead
+	Signs      bool     `yaml:"signs"`                    // who does it answers for it: name and duty are printed with it
+	Letter     string   `yaml:"letter"`                   // sent to the reporter or respondent
+	Adverse    bool     `yaml:"adverse_to_investigation"` // telling the reporter would endanger the investigation (F23)
+	Line       int      `yaml:"-"`                        // in pack.yaml, for messages
+}
+
+// Opens says which matters an action opens.
+type Opens struct {
+	Kind string `yaml:"kind"`
+	Each string `yaml:"each"` // "" one; "official": one for each official with a proven finding
+}
+
+// Expr is a CEL expression, type-checked at load. Its variables are listed in docs/reference/pack.md.
+type Expr string
+
+// FieldType is the type of a field.
+type FieldType string
+
+const (
+	TypeText        FieldType = "text"   // one line
+	TypeLong        FieldType = "long"   // several lines
+	TypeNumber      FieldType = "number" // whole number
+	TypeYesNo       FieldType = "yes-no"
+	TypeDate        FieldType = "date"    // ISO date, reduced precision allowed where the field says so
+	TypeChoice      FieldType = "choice"  // of List
+	TypeConduct     FieldType = "conduct" // catalogue entry
+	TypeBody        FieldType = "body"
+	TypeOfficial    FieldType = "official" // from the register, or described where unknown
+	TypeRank        FieldType = "rank"
+	TypeAccount     FieldType = "account"     // a colleague of the desk
+	TypeMatter      FieldType = "matter"      // reference of another matter
+	TypeAllegations FieldType = "allegations" // rows of official x conduct x time x place
+	TypeFindings    FieldType = "findings"    // one finding per allegation; derives `find`
+	TypeOutcome     FieldType = "outcome"     // derives `decide` and `adverse`
+	TypeReasons     FieldType = "reasons"     // derives `reasons`
+	TypeReasonCode  FieldType = "reason-code" // choice of List, counted
+	TypePeriod      FieldType = "period"      // for pauses and extensions
+	TypeName        FieldType = "name"        // of a reporter or witness; identifying
+	TypeContact     FieldType = "contact"     // of a reporter or witness; identifying
+	TypeCheck       FieldType = "check"       // a check sheet: every value of List ticked yes, no or not applicable
+)
+
+// Field is something asked when a matter is opened or an action taken.
+type Field struct {
+	ID       string    `yaml:"id"`
+	Type     FieldType `yaml:"type"`
+	Label    Text      `yaml:"label"`
+	Help     Text      `yaml:"help"`
+	Required bool      `yaml:"required"`
+	When     Expr      `yaml:"when"` // asked only when true
+	List     string    `yaml:"list"`
+	Sealed   string    `yaml:"sealed"`  // compartment: "file", "reporter", "identity", "respondent"; empty: clear
+	Public   bool      `yaml:"public"`  // may appear on the public page of a published matter
+	Partial  bool      `yaml:"partial"` // a date may be "2019" or "2019-05"
+	Max      int       `yaml:"max"`     // characters or number; a sensible limit by type if zero
+}
+
+// Route sends a matter to the competent desk: the nearest body at Level (and Sector, if given) above or at the
+// body concerned, never the desk or chain of command of the person concerned.
+type Route struct {
+	When   Expr   `yaml:"when"` // over subject.rank, subject.level, subject.sector, f (the fields); empty: always
+	Level  string `yaml:"level"`
+	Sector string `yaml:"sector"`
+	Duty   string `yaml:"duty"`
+}
+
+// Retention is how long what is in a compartment is kept after the matter closed.
+type Retention struct {
+	Compartment string          `yaml:"compartment"`
+	Keep        calendar.Period `yaml:"keep"`
+}
+
+// Measure is a published count.
+type Measure struct {
+	ID       string   `yaml:"id"`
+	Label    Text     `yaml:"label"`
+	Question Text     `yaml:"question"` // heading of the figure page: "How do reports end?"
+	Method   Text     `yaml:"method"`   // how it is counted, in plain words
+	Count    string   `yaml:"count"`    // "matters", "allegations", "officials" (distinct, named)
+	Kinds    []string `yaml:"kinds"`    // of matter; empty: all
+	When     Expr     `yaml:"when"`     // over matter and (for allegations, officials) allegation
+	By       []Dim    `yaml:"by"`       // dimensions, besides body and the time of receipt, which every measure has
+	Public   bool     `yaml:"public"`
+}
+
+// Dim is a dimension of a measure. Value is a CEL expression giving a string; empty for the built-in
+// ones: finding, category, conduct, state, kind, imported, ended, outcome, tier.
+type Dim struct {
+	ID    string `yaml:"id"`
+	Label Text   `yaml:"label"`
+	Value Expr   `yaml:"value"`
+}
+
+// Letter is a template of a letter, one Markdown file for each language: letters/<id>.<lang>.md.
+type Letter struct {
+	ID    string `yaml:"id"`
+	Label Text   `yaml:"label"`
+}
+
+// Waiver switches a rule of the fairness check off, naming the law that demands it.
+type Waiver struct {
+	Rule    string `yaml:"rule"`
+	Kind    string `yaml:"kind"`
+	Because Text   `yaml:"because"`
+}

@@ -1,0 +1,166 @@
+// Package ref gives the things Plumbline speaks of their own types, so that one is never taken for another.
+// Values are parsed once, at the rim, and trusted from there on. It imports nothing of ours.
+package ref
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// IDs are 63-bit numbers, unique in a database, given out by store.DB.NewID. Zero means "none".
+type (
+	MatterID   int64
+	BodyID     int64
+	OfficialID int64
+	PostID     int64
+	AccountID  int64
+)
+
+func (id MatterID) String() string   { return strconv.FormatInt(int64(id), 10) }
+func (id BodyID) String() string     { return strconv.FormatInt(int64(id), 10) }
+func (id OfficialID) String() string { return strconv.FormatInt(int64(id), 10) }
+func (id PostID) String() string     { return strconv.FormatInt(int64(id), 10) }
+func (id AccountID) String() string  { return strconv.FormatInt(int64(id), 10) }
+
+// Stream returns the journal stream of each thing.
+func (id MatterID) Stream() string   { return "matter/" + id.String() }
+func (id BodyID) Stream() string     { return "body/" + id.String() }
+func (id OfficialID) Stream() string { return "official/" + id.String() }
+func (id AccountID) Stream() string  { return "account/" + id.String() }
+
+// ErrMalformed is returned by every parser here. The text itself is not repeated: it may be a secret.
+var ErrMalformed = errors.New("malformed")
+
+// alphabet is Crockford's base 32: no I, L, O or U, so that a code survives being read aloud or written by hand.
+const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// A Reference is how people name a matter: "R-4KX7M-2QHJ8". Prefix of the kind, nine random characters (45 bits,
+// so that it tells nothing about how many matters there are) and a check character.
+type Reference string
+
+// NewReference returns a fresh reference from the system's random source.
+func NewReference(prefix string) Reference {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		panic(err) // crypto/rand never fails on the systems we run on
+	}
+	return makeReference(prefix, binary.BigEndian.Uint64(b[:]))
+}
+
+// ReferenceFor returns the reference that belongs to a stable key, such as a source's own number, so that importing
+// the same data into two databases gives the same references.
+func ReferenceFor(prefix, key string) Reference {
+	sum := sha256.Sum256([]byte("plumbline reference\x00" + key))
+	return makeReference(prefix, binary.BigEndian.Uint64(sum[:8]))
+}
+
+func makeReference(prefix string, n uint64) Reference {
+	body := encode(n&(1<<45-1), 9)
+	body += string(check(prefix + body))
+	return Reference(prefix + "-" + body[:5] + "-" + body[5:])
+}
+
+// ParseReference reads a reference as people type it: any case, spaces or dashes or none, O for 0 and I or L for 1.
+func ParseReference(s string) (Reference, error) {
+	clean := normalise(s)
+	if len(clean) < 11 || len(clean) > 14 {
+		return "", ErrMalformed
+	}
+	cut := len(clean) - 10
+	prefix, body := clean[:cut], readAlike.Replace(clean[cut:])
+	for _, c := range prefix {
+		if c < 'A' || c > 'Z' {
+			return "", ErrMalformed
+		}
+	}
+	if !inAlphabet(body) || check(prefix+body[:9]) != body[9] {
+		return "", ErrMalformed
+	}
+	return Reference(prefix + "-" + body[:5] + "-" + body[5:]), nil
+}
+
+// A ReceiptCode is the reporter's key to a report: 100 random bits as 20 characters and a check character, written
+// in groups of seven. Whoever holds it can read and answer; the office keeps only its hash.
+type ReceiptCode string
+
+// NewReceiptCode returns a fresh code from the system's random source.
+func NewReceiptCode() ReceiptCode {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		panic(err) // as above
+	}
+	hi, lo := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+	body := encode(hi&(1<<50-1), 10) + encode(lo&(1<<50-1), 10)
+	return group(body + string(check(body)))
+}
+
+// ParseReceiptCode reads a code as people type it.
+func ParseReceiptCode(s string) (ReceiptCode, error) {
+	clean := readAlike.Replace(normalise(s))
+	if len(clean) != 21 || !inAlphabet(clean) || check(clean[:20]) != clean[20] {
+		return "", ErrMalformed
+	}
+	return group(clean), nil
+}
+
+// Hash is what the office keeps of a code. The code has 100 random bits, so a plain hash cannot be searched.
+func (c ReceiptCode) Hash() []byte {
+	sum := sha256.Sum256([]byte("plumbline receipt code\x00" + strings.ReplaceAll(string(c), "-", "")))
+	return sum[:]
+}
+
+func group(s string) ReceiptCode { return ReceiptCode(s[:7] + "-" + s[7:14] + "-" + s[14:]) }
+
+var readAlike = strings.NewReplacer("O", "0", "I", "1", "L", "1")
+
+func normalise(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r == ' ' || r == '-' || r == '\u2010' || r == '\u2011' || r == '\u2013' || r == '\t' || r == '\n' || r == '\r':
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func encode(n uint64, length int) string {
+	out := make([]byte, length)
+	for i := length - 1; i >= 0; i-- {
+		out[i] = alphabet[n&31]
+		n >>= 5
+	}
+	return string(out)
+}
+
+func inAlphabet(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if strings.IndexByte(alphabet, s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// check returns the Luhn mod N check character (ISO/IEC 7812-1, annex B, generalised) over s: it finds every single
+// wrong character and nearly every swap of two neighbours. Letters outside the alphabet, which only a prefix can
+// hold, count by their position in A-Z.
+func check(s string) byte {
+	const n = 32
+	sum, factor := 0, 2
+	for i := len(s) - 1; i >= 0; i-- {
+		v := strings.IndexByte(alphabet, s[i])
+		if v < 0 {
+			v = int(s[i]) % n
+		}
+		v *= factor
+		sum += v/n + v%n
+		factor = 3 - factor
+	}
+	return alphabet[(n-sum%n)%n]
+}
