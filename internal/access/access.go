@@ -1,0 +1,342 @@
+// Package access decides who may see a matter, act on it and open what is sealed in it.
+//
+// It is the only place where that is decided. Every decision is a pure function of a Viewer and of Facts about the
+// matter; the one that lists need (who may see) exists a second time as an SQL predicate, and a test over random
+// worlds holds the two together on every database. It knows no database, no clock and no page.
+//
+// One rule beats all others: nobody sees or handles a matter that names them.
+package access
+
+import (
+	"slices"
+
+	"plumbline/internal/fault"
+	"plumbline/internal/pack"
+	"plumbline/internal/ref"
+)
+
+// What a duty lets its holder see.
+const (
+	SeesDesk    = "desk"    // the matters with the holder's desk, and those the holder is assigned to or has acted on
+	SeesSubtree = "subtree" // every matter that lies with, or is about, the grant's body or one below it
+	SeesNone    = "none"    // no matter
+)
+
+// Grant is a duty held at a body, now.
+type Grant struct {
+	Duty      string
+	Body      ref.BodyID
+	Sees      string
+	Admin     bool // manages accounts of the body's subtree
+	Custodian bool // opens the identity compartment
+}
+
+// Viewer is a person at the door: who they are and which duties they hold at this moment.
+type Viewer struct {
+	Account  ref.AccountID
+	Name     string
+	Lang     string
+	Official ref.OfficialID   // the register's entry for this person, if they are in it
+	Also     []ref.OfficialID // other entries of the register for the same person: merged into it, or it into them
+	Grants   []Grant
+}
+
+// Facts is what a decision needs to know of a matter.
+type Facts struct {
+	ID             ref.MatterID
+	Body           ref.BodyID // it lies with
+	Desk           string     // duty it lies with
+	DeskBody       ref.BodyID // where that desk sits
+	Concerned      ref.BodyID // it is about
+	Above          []ref.BodyID
+	ConcernedAbove []ref.BodyID     // like Above (of Body: itself first, then upwards), of Concerned
+	DeskParent     ref.BodyID       // the body directly above DeskBody; 0 if there is none
+	Overdue        bool             // a clock ran out: the level above sees it by itself
+	Named          []ref.OfficialID // subject, allegations, parties
+	Assigned       []ref.AccountID
+	Acted          []ref.AccountID // on this matter itself
+}
+
+// Did is an earlier step, here or on a matter this one came from.
+type Did struct {
+	Kind    string
+	Action  string
+	Account ref.AccountID
+	Duty    string
+}
+
+// IsNamed reports whether the matter names the viewer.
+func IsNamed(v Viewer, f Facts) bool {
+	for _, o := range officials(v) {
+		if slices.Contains(f.Named, o) {
+			return true
+		}
+	}
+	return false
+}
+
+// CanSee reports whether v may know that the matter exists.
+func CanSee(v Viewer, f Facts) bool {
+	if IsNamed(v, f) {
+		return false
+	}
+	involved := v.Account != 0 && (slices.Contains(f.Assigned, v.Account) || slices.Contains(f.Acted, v.Account))
+	for _, g := range v.Grants {
+		switch {
+		case g.Body == 0 || (g.Sees != SeesSubtree && g.Sees != SeesDesk):
+			continue
+		case involved:
+			return true
+		case g.Body == f.DeskBody && g.Duty == f.Desk:
+			return true
+		case f.Overdue && g.Body == f.DeskParent:
+			return true
+		case g.Sees == SeesSubtree && (slices.Contains(f.Above, g.Body) || slices.Contains(f.ConcernedAbove, g.Body)):
+			return true
+		}
+	}
+	return false
+}
+
+// Look is CanSee as an error: NotFound, because to those who may not see it the matter does not exist.
+func Look(v Viewer, f Facts) error {
+	if !CanSee(v, f) {
+		return fault.New(fault.NotFound, "access.not-found", nil)
+	}
+	return nil
+}
+
+// MayAct returns the grant under which v may take action a on a matter of kind k, or a Forbidden fault that says why
+// not and who may: its args hold the "duties" that may ([]string), where ("of") and at which "bodies"
+// ([]ref.BodyID). Whether the procedure allows the action in the present state is the engine's question.
+func MayAct(v Viewer, k *pack.Kind, a *pack.Action, f Facts, did []Did) (Grant, error) {
+	if err := Look(v, f); err != nil {
+		return Grant{}, err
+	}
+	duties, bodies := Who(a, f)
+	refuse := func(key string, extra fault.Args) (Grant, error) {
+		args := fault.Args{"duties": duties, "of": string(place(a)), "bodies": bodies}
+		for n, v := range extra {
+			args[n] = v
+		}
+		return Grant{}, fault.New(fault.Forbidden, key, args)
+	}
+
+	var may []Grant
+	elsewhere := false
+	for _, g := range v.Grants {
+		switch {
+		case !slices.Contains(duties, g.Duty):
+		case slices.Contains(bodies, g.Body):
+			may = append(may, g)
+		default:
+			elsewhere = true
+		}
+	}
+	if len(may) == 0 && elsewhere {
+		return refuse("access.elsewhere", nil)
+	}
+	if len(may) == 0 {
+		return refuse("access.duty", nil)
+	}
+	for _, not := range a.NotBy {
+		kind, action := k.ID, not
+		if i := indexDot(not); i >= 0 {
+			kind, action = not[:i], not[i+1:]
+		}
+		for _, d := range did {
+			if d.Account == v.Account && d.Account != 0 && d.Kind == kind && d.Action == action {
+				return refuse("access.did", fault.Args{"action": action, "kind": kind})
+			}
+		}
+	}
+	// A step that belongs to the body above is another person's by that alone. Where nothing is above, the same
+	// body does it, and the separation has to be kept by hand: whoever worked on the matter under another duty
+	// does not take this step.
+	if place(a) == pack.OfSuperior {
+		kept := may[:0:0]
+		for _, g := range may {
+			if g.Body != f.Body || !actedOtherwise(v.Account, g.Duty, did) {
+				kept = append(kept, g)
+			}
+		}
+		if len(kept) == 0 {
+			return refuse("access.same-person", nil)
+		}
+		may = kept
+	}
+	for _, g := range may {
+		if g.Body == f.DeskBody && g.Duty == f.Desk {
+			return g, nil
+		}
+	}
+	return may[0], nil
+}
+
+// Who returns the duties that may take action a, and the bodies at which they have to be held.
+func Who(a *pack.Action, f Facts) (duties []string, bodies []ref.BodyID) {
+	duties = a.By
+	switch place(a) {
+	case pack.OfSuperior:
+		if len(f.Above) > 1 {
+			bodies = append(bodies, f.Above[1:]...)
+		} else {
+			bodies = append(bodies, f.Body)
+		}
+		// Above may be bodies without such a desk: then the engine laid the matter on a desk nearer by.
+		if slices.Contains(duties, f.Desk) && f.DeskBody != 0 && !slices.Contains(bodies, f.DeskBody) {
+			bodies = append(bodies, f.DeskBody)
+		}
+	case pack.OfOther:
+		bodies = append(bodies, f.Above...)
+	case pack.OfOutside:
+		duties = a.RecordedBy
+		bodies = []ref.BodyID{f.Body}
+		if f.DeskBody != f.Body && f.DeskBody != 0 {
+			bodies = append(bodies, f.DeskBody)
+		}
+	default:
+		bodies = []ref.BodyID{f.Body}
+	}
+	return duties, bodies
+}
+
+// MayStart returns the grant under which v may open a matter of kind k by hand: at the given body, or anywhere if
+// it is 0.
+func MayStart(v Viewer, k *pack.Kind, body ref.BodyID) (Grant, error) {
+	for _, g := range v.Grants {
+		if slices.Contains(k.OpenBy, g.Duty) && (body == 0 || g.Body == body) {
+			return g, nil
+		}
+	}
+	return Grant{}, fault.New(fault.Forbidden, "access.open", fault.Args{"duties": k.OpenBy, "kind": k.ID})
+}
+
+// MayAdmin reports whether v manages the accounts of a body, given the body and those above it.
+func MayAdmin(v Viewer, bodyAbove []ref.BodyID) bool {
+	for _, g := range v.Grants {
+		if g.Admin && g.Body != 0 && slices.Contains(bodyAbove, g.Body) {
+			return true
+		}
+	}
+	return false
+}
+
+// Compartments of a matter.
+const (
+	File       = "file"
+	Reporter   = "reporter"
+	Identity   = "identity"
+	Respondent = "respondent"
+)
+
+// respondentEffects are the effects of the steps that need to read what the official concerned was told and answered.
+var respondentEffects = []string{"notice", "disclose", "open-response", "respond", "find", "decide", "open-appeal", "appeal-decide", "review"}
+
+// MayOpen returns nil if v may read the named compartment of a matter of kind k, or a Forbidden fault whose args
+// hold the "duties" that may.
+//
+//   - file: whoever may see the matter and holds, at its body or above, a duty that acts in its procedure;
+//   - reporter: the desk the matter lies with, and those who are assigned to it or have acted on it;
+//   - identity: a custodian duty at its body or above, and nobody else;
+//   - respondent: the duties that find, decide or hear the appeal, and those assigned.
+func MayOpen(v Viewer, k *pack.Kind, f Facts, compartment string) error {
+	if err := Look(v, f); err != nil {
+		return err
+	}
+	involved := v.Account != 0 && (slices.Contains(f.Assigned, v.Account) || slices.Contains(f.Acted, v.Account))
+	duties := Openers(k, f, compartment)
+	for _, g := range v.Grants {
+		near := slices.Contains(f.Above, g.Body) || g.Body == f.DeskBody
+		onDesk := g.Duty == f.Desk && g.Body == f.DeskBody
+		var ok bool
+		switch compartment {
+		case File:
+			ok = near && (slices.Contains(duties, g.Duty) || onDesk)
+		case Reporter:
+			ok = onDesk || involved && slices.Contains(actingDuties(k, nil), g.Duty)
+		case Identity:
+			ok = near && g.Custodian
+		case Respondent:
+			ok = near && (slices.Contains(duties, g.Duty) || onDesk || involved && slices.Contains(actingDuties(k, nil), g.Duty))
+		}
+		if ok {
+			return nil
+		}
+	}
+	return fault.New(fault.Forbidden, "access.sealed", fault.Args{"compartment": compartment, "duties": duties})
+}
+
+// Openers returns the duties whose holders may open a compartment of such a matter. For the identity compartment it
+// is empty: the duties that are custodians are the pack's to say (see pack.Duty.Custodian).
+func Openers(k *pack.Kind, f Facts, compartment string) []string {
+	switch compartment {
+	case File:
+		return actingDuties(k, nil)
+	case Reporter:
+		if f.Desk == "" {
+			return nil
+		}
+		return []string{f.Desk}
+	case Respondent:
+		return actingDuties(k, respondentEffects)
+	}
+	return nil
+}
+
+// actingDuties returns the duties that take or record steps of the procedure, in the order of the pack; with
+// effects, only of steps that have one of them.
+func actingDuties(k *pack.Kind, effects []string) []string {
+	var out []string
+	for i := range k.Actions {
+		a := &k.Actions[i]
+		if effects != nil && !slices.ContainsFunc(a.Effects, func(e pack.Effect) bool { return slices.Contains(effects, e.Name) }) {
+			continue
+		}
+		duties := a.By
+		if place(a) == pack.OfOutside {
+			duties = a.RecordedBy
+		}
+		for _, d := range duties {
+			if !slices.Contains(out, d) {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+func place(a *pack.Action) pack.Of {
+	if a.Of == "" {
+		return pack.OfSame
+	}
+	return a.Of
+}
+
+func actedOtherwise(account ref.AccountID, duty string, did []Did) bool {
+	for _, d := range did {
+		if d.Account == account && account != 0 && d.Duty != duty {
+			return true
+		}
+	}
+	return false
+}
+
+func officials(v Viewer) []ref.OfficialID {
+	var out []ref.OfficialID
+	for _, o := range append([]ref.OfficialID{v.Official}, v.Also...) {
+		if o != 0 && !slices.Contains(out, o) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func indexDot(s string) int {
+	for i := 0; i < len(s); i++ {
+		if s[i] == '.' {
+			return i
+		}
+	}
+	return -1
+}
