@@ -40,7 +40,7 @@ CREATE TABLE official (
     n BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX official_source ON official (source, source_key);
-CREATE INDEX official_name ON official (name);
+CREATE INDEX official_by_name ON official (name);
 CREATE TABLE official_name (
     official BIGINT NOT NULL,
     no BIGINT NOT NULL,
@@ -60,3 +60,19 @@ CREATE TABLE post (
     PRIMARY KEY (official, no)
 );
 CREATE INDEX post_body ON post (body);
+
+-- Words of officials' names for finding them, as bytes so that both databases order them alike: every word in lower
+-- case, and for scripts without spaces the rest of the name from every character on.
+CREATE TABLE official_word (
+    official BIGINT NOT NULL,
+    word BYTEA NOT NULL,
+    PRIMARY KEY (word, official)
+);
+CREATE INDEX official_word_official ON official_word (official);
+
+-- Changes whenever a body does; drawn at random, so that a version rolled back never comes again.
+CREATE TABLE register_version (
+    id BIGINT PRIMARY KEY,
+    version BIGINT NOT NULL
+);
+INSERT INTO register_version (id, version) VALUES (1, 0);

@@ -73,7 +73,8 @@ CREATE TABLE clock (
     missed BIGINT NOT NULL,
     PRIMARY KEY (matter, clock)
 );
-CREATE INDEX clock_due ON clock (due) WHERE state = 'running';
+CREATE INDEX clock_due ON clock (due) WHERE state = 'running' OR state = 'open';
+CREATE INDEX clock_pause ON clock (pause_end) WHERE state = 'paused';
 CREATE TABLE link (
     matter BIGINT NOT NULL,
     kind TEXT NOT NULL,
