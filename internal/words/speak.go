@@ -8,7 +8,6 @@ import (
 	"unicode"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
-	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
 )
 
@@ -23,11 +22,7 @@ func (s *Speaker) Dir() string { return "ltr" }
 func (s *Speaker) Name() string { return display.Self.Name(s.tag) }
 
 // chinese reports whether the language writes dates and lists in the Chinese way.
-func (s *Speaker) chinese() bool {
-	base, _ := s.tag.Base()
-	zh, _ := language.Chinese.Base()
-	return base == zh
-}
+func (s *Speaker) chinese() bool { return isChinese(s.tag) }
 
 // Has reports whether the language has a text under key.
 func (s *Speaker) Has(key string) bool { return s.keys[key] }

@@ -168,11 +168,22 @@ func (b *Book) Choose(wishes ...string) *Speaker {
 		if err != nil || len(tags) == 0 {
 			continue
 		}
+		for i, tag := range tags {
+			if isChinese(tag) {
+				tags[i] = language.SimplifiedChinese
+			}
+		}
 		if _, i, confidence := b.matcher.Match(tags...); confidence > language.No {
 			return b.speakers[i]
 		}
 	}
 	return b.speakers[0]
+}
+
+func isChinese(tag language.Tag) bool {
+	base, _ := tag.Base()
+	zh, _ := language.Chinese.Base()
+	return base == zh
 }
 
 // Speakers returns one speaker per language, in the order of Languages.
