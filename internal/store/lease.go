@@ -70,7 +70,8 @@ func (db *DB) Lease(ctx context.Context, name, holder string, ttl time.Duration)
 }
 
 // Held fails with [ErrLeaseLost] unless the lease is still ours within tx: what tx does can then take effect only if
-// nobody else has begun the same work. A lease past its time that nobody took is still held.
+// nobody else has begun the same work. A lease past its time that nobody took is still held. (In a TxLocking somebody else can
+// take it between Held and the commit: there the row that the work locks has to keep the two apart.)
 func (l *Lease) Held(ctx context.Context, tx *Tx) error {
 	var epoch int64
 	err := tx.QueryRow(ctx, `SELECT epoch FROM store_lease WHERE name = $1`, l.Name).Scan(&epoch)
@@ -170,7 +171,7 @@ func (db *DB) waitLease(ctx context.Context, name, holder string, ttl time.Durat
 	}
 }
 
-// Now is the time of day by the database's clock, to the microsecond: the same for all processes that use it.
+// Now is the time of day by the database's clock, the same for all processes that use it; SQLite counts milliseconds.
 func (tx *Tx) Now(ctx context.Context) (time.Time, error) {
 	query := `SELECT CAST(unixepoch('now', 'subsec') * 1000000 AS BIGINT)`
 	if tx.db.Dialect() == Postgres {

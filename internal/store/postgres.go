@@ -46,6 +46,11 @@ func openPostgres(ctx context.Context, url string, o *options) (engine, error) {
 		_ = e.close() // the first error is the one to report
 		return nil, fault.Wrap(fmt.Errorf("connect to PostgreSQL: %w", mapped(err, "")), fault.Unavailable, "store.connect", nil)
 	}
+	var collation string
+	if err := e.readers.QueryRowContext(ctx, "SELECT datcollate FROM pg_database WHERE datname = current_database()").Scan(&collation); err == nil &&
+		collation != "C" && collation != "POSIX" && collation != "C.UTF-8" {
+		o.log.Warn("the database sorts text by the rules of a language, so lists may be ordered otherwise than on SQLite", "collation", collation)
+	}
 	if encoding != "UTF8" {
 		_ = e.close()
 		return nil, fault.Wrap(fmt.Errorf("the database stores text as %s; create it with ENCODING 'UTF8'", encoding),
@@ -61,9 +66,13 @@ func (e *postgresEngine) close() error { return errors.Join(e.writers.Close(), e
 // mostAttempts at a transaction that keeps losing races; with the pauses between them, several seconds.
 const mostAttempts = 20
 
-func (e *postgresEngine) write(ctx context.Context, body func(session) error) error {
+func (e *postgresEngine) write(ctx context.Context, how isolation, body func(session) error) error {
+	opts := sql.TxOptions{Isolation: sql.LevelSerializable}
+	if how == locking {
+		opts.Isolation = sql.LevelReadCommitted
+	}
 	for attempt := 1; ; attempt++ {
-		err := e.once(ctx, e.writers, sql.TxOptions{Isolation: isolation(ctx)}, body)
+		err := e.once(ctx, e.writers, opts, body)
 		var lost *dbError
 		if !errors.As(err, &lost) || !lost.retry || attempt == mostAttempts {
 			return err

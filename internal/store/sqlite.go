@@ -23,15 +23,16 @@ const applicationID = 0x504c554d
 // sqliteEngine is a SQLite file: one connection that writes, several that read.
 type sqliteEngine struct {
 	opt     *options
-	pool    *sql.DB // the connections come from here and stay with us until close
-	readDSN *sql.DB
+	writes  *sql.DB // the connections come from here and stay with us until close
+	reads   *sql.DB
 	writer  *writer
 	readers chan *liteConn // idle readers; nil stands for one not yet opened
+	closing chan struct{}  // closed by close
 	tempDir string         // of a database that lives as long as we do
 }
 
 func openSQLite(ctx context.Context, path string, o *options) (engine, error) {
-	e := &sqliteEngine{opt: o}
+	e := &sqliteEngine{opt: o, closing: make(chan struct{})}
 	if path == ":memory:" {
 		// A real file in a private folder behaves as every other database does: WAL, readers beside the writer.
 		dir, err := os.MkdirTemp("", "plumbline-store-")
@@ -41,11 +42,11 @@ func openSQLite(ctx context.Context, path string, o *options) (engine, error) {
 		e.tempDir, path = dir, filepath.Join(dir, "memory.db")
 	}
 	if err := e.open(ctx, path); err != nil {
-		if e.pool != nil {
-			_ = e.pool.Close()
+		if e.writes != nil {
+			_ = e.writes.Close()
 		}
-		if e.readDSN != nil {
-			_ = e.readDSN.Close()
+		if e.reads != nil {
+			_ = e.reads.Close()
 		}
 		e.removeTemp()
 		return nil, err
@@ -58,13 +59,13 @@ func (e *sqliteEngine) open(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if e.pool, err = sql.Open("sqlite", e.dsn(path, false)); err != nil {
+	if e.writes, err = sql.Open("sqlite", e.dsn(path, false)); err != nil {
 		return cannotOpen(path, err)
 	}
-	if e.readDSN, err = sql.Open("sqlite", e.dsn(path, true)); err != nil {
+	if e.reads, err = sql.Open("sqlite", e.dsn(path, true)); err != nil {
 		return cannotOpen(path, err)
 	}
-	conn, err := e.pool.Conn(ctx)
+	conn, err := e.writes.Conn(ctx)
 	if err != nil {
 		return cannotOpen(path, err)
 	}
@@ -72,7 +73,7 @@ func (e *sqliteEngine) open(ctx context.Context, path string) error {
 		_ = conn.Close()
 		return cannotOpen(path, err)
 	}
-	e.writer = startWriter(newLiteConn(conn), e.opt)
+	e.writer = startWriter(newLiteConn(conn, true), e.opt)
 	e.readers = make(chan *liteConn, e.opt.readers)
 	for range e.opt.readers {
 		e.readers <- nil
@@ -179,7 +180,7 @@ func errNotOurs() error {
 
 func (e *sqliteEngine) dialect() Dialect { return SQLite }
 
-func (e *sqliteEngine) write(ctx context.Context, body func(session) error) error {
+func (e *sqliteEngine) write(ctx context.Context, _ isolation, body func(session) error) error {
 	return e.writer.do(ctx, body)
 }
 
@@ -189,6 +190,8 @@ func (e *sqliteEngine) read(ctx context.Context, body func(session) error) (err 
 	case c = <-e.readers:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-e.closing:
+		return ErrClosed
 	}
 	healthy := false
 	defer func() {
@@ -199,11 +202,11 @@ func (e *sqliteEngine) read(ctx context.Context, body func(session) error) (err 
 		e.readers <- c
 	}()
 	if c == nil {
-		conn, err := e.readDSN.Conn(ctx)
+		conn, err := e.reads.Conn(ctx)
 		if err != nil {
 			return mapped(err, "")
 		}
-		c = newLiteConn(conn)
+		c = newLiteConn(conn, false)
 	}
 	if _, err := c.exec(ctx, "BEGIN", nil); err != nil {
 		return mapped(err, "BEGIN")
@@ -219,13 +222,14 @@ func (e *sqliteEngine) read(ctx context.Context, body func(session) error) (err 
 }
 
 func (e *sqliteEngine) close() error {
+	close(e.closing)
 	e.writer.stop()
 	for range cap(e.readers) {
 		if c := <-e.readers; c != nil {
 			c.close()
 		}
 	}
-	err := errors.Join(e.readDSN.Close(), e.pool.Close())
+	err := errors.Join(e.reads.Close(), e.writes.Close())
 	e.removeTemp()
 	return err
 }
@@ -238,9 +242,10 @@ func (e *sqliteEngine) removeTemp() {
 
 // liteConn is one SQLite connection with the statements it has parsed: parsing costs more than a small insert.
 type liteConn struct {
-	conn  *sql.Conn
-	stmts map[string]*list.Element
-	order *list.List // of *liteStmt, most recently used first
+	conn   *sql.Conn
+	writes bool
+	stmts  map[string]*list.Element
+	order  *list.List // of *liteStmt, most recently used first
 }
 
 type liteStmt struct {
@@ -251,8 +256,8 @@ type liteStmt struct {
 // keptStatements bounds what a connection keeps: lists with many optional filters make many texts.
 const keptStatements = 400
 
-func newLiteConn(conn *sql.Conn) *liteConn {
-	return &liteConn{conn: conn, stmts: map[string]*list.Element{}, order: list.New()}
+func newLiteConn(conn *sql.Conn, writes bool) *liteConn {
+	return &liteConn{conn: conn, writes: writes, stmts: map[string]*list.Element{}, order: list.New()}
 }
 
 func (c *liteConn) close() {
@@ -302,7 +307,9 @@ func (c *liteConn) script(ctx context.Context, text string) error {
 	return err
 }
 
-func (c *liteConn) uninterrupted() bool { return true }
+// uninterrupted is true on the writer: SQLite answers an interrupted write by rolling back the whole transaction, and
+// with it the neighbours under the same commit.
+func (c *liteConn) uninterrupted() bool { return c.writes }
 
 // largestChunk rows go into one INSERT. The remainder is inserted in halves of it, so that a table needs at most seven
 // statements, all of them parsed once.

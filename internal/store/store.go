@@ -107,7 +107,7 @@ type DB struct {
 // engine is what differs between the databases: how a transaction is begun and ended.
 type engine interface {
 	dialect() Dialect
-	write(ctx context.Context, body func(session) error) error
+	write(ctx context.Context, how isolation, body func(session) error) error
 	read(ctx context.Context, body func(session) error) error
 	close() error
 }
@@ -167,6 +167,26 @@ func (db *DB) Dialect() Dialect { return db.engine.dialect() }
 // that the answer is the truth; statements inside fn fail when ctx has ended. A transaction that has not had
 // its turn when ctx ends never happens. Calling Tx inside fn fails at once: pass tx along instead.
 func (db *DB) Tx(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.tx(ctx, serializable, fn)
+}
+
+// TxLocking is Tx for work that orders itself by a row which it locks (updates) before it looks at anything else.
+// Each of its statements then sees what others have committed so far, and neither such a transaction nor those that
+// run beside it are ever made to run again because of what they read. On PostgreSQL that is READ COMMITTED; SQLite
+// has one writer, and TxLocking is Tx.
+func (db *DB) TxLocking(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.tx(ctx, locking, fn)
+}
+
+// isolation is how far a write transaction is kept apart from others that run at the same time.
+type isolation int
+
+const (
+	serializable isolation = iota
+	locking
+)
+
+func (db *DB) tx(ctx context.Context, how isolation, fn func(tx *Tx) error) error {
 	if db.closed.Load() {
 		return ErrClosed
 	}
@@ -178,7 +198,7 @@ func (db *DB) Tx(ctx context.Context, fn func(tx *Tx) error) error {
 		return ErrNested
 	}
 	var after []func()
-	err := db.engine.write(ctx, func(s session) error {
+	err := db.engine.write(ctx, how, func(s session) error {
 		db.inside.Store(me, struct{}{})
 		defer db.inside.Delete(me)
 		tx := &Tx{db: db, s: s}

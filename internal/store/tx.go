@@ -210,8 +210,15 @@ func (tx *Tx) fail(err error) error {
 // settle decides what a transaction whose function returned err comes to: it may not succeed over a failed statement.
 func (tx *Tx) settle(err error) error {
 	tx.closeRows()
-	if err == nil && tx.failed != nil {
+	if tx.failed == nil || errors.Is(err, tx.failed) {
+		return err
+	}
+	if err == nil {
 		return fmt.Errorf("store: a statement failed and its error was dropped: %w", tx.failed)
+	}
+	var lost *dbError
+	if errors.As(tx.failed, &lost) && lost.retry {
+		return fmt.Errorf("%w (%w)", err, tx.failed) // fn's words hide that it only lost a race
 	}
 	return err
 }

@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"plumbline/internal/fault"
 )
 
 // writer is the one goroutine that may change a SQLite file.
@@ -148,7 +151,7 @@ func (w *writer) batch(first *turn) {
 		if err != nil {
 			// The transaction around the savepoints is gone (disk full, or the like), and with it what neighbours did.
 			w.rollback(ctx)
-			answer(append(kept, t), err)
+			answer(append(kept, t), fault.Wrap(fmt.Errorf("store: the shared transaction was lost: %w", err), fault.Unavailable, "store.io", nil))
 			return
 		}
 		if keep {
