@@ -22,6 +22,7 @@ CREATE TABLE password (
     account BIGINT PRIMARY KEY,
     hash TEXT NOT NULL,
     changed BIGINT NOT NULL,
+    temporary BIGINT NOT NULL,
     failed BIGINT NOT NULL,
     locked_until BIGINT NOT NULL
 );

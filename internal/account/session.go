@@ -1,0 +1,148 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"plumbline/internal/fault"
+	"plumbline/internal/store"
+)
+
+// How long a session lives: at most a working day, and an hour without a request.
+const (
+	SessionIdle     = time.Hour
+	SessionAbsolute = 12 * time.Hour
+)
+
+// NewSessions returns the manager of sessions kept in table session. The cookie ends with the browser; the database
+// keeps only a hash of it, so that a copy of the database opens no session.
+func NewSessions(db *store.DB, secure bool, onError func(http.ResponseWriter, *http.Request, error)) *scs.SessionManager {
+	m := scs.New()
+	m.Store = &sessionStore{db: db}
+	m.Codec = jsonCodec{}
+	m.IdleTimeout = SessionIdle
+	m.Lifetime = SessionAbsolute
+	m.Cookie = scs.SessionCookie{Name: "plumbline", HttpOnly: true, Path: "/", SameSite: http.SameSiteLaxMode, Secure: secure}
+	if secure {
+		m.Cookie.Name = "__Host-plumbline"
+	}
+	if onError != nil {
+		m.ErrorFunc = onError
+	}
+	return m
+}
+
+// jsonCodec encodes the same values always to the same bytes, so that a request that changes nothing is seen to.
+// Values are strings.
+type jsonCodec struct{}
+
+type sessionData struct {
+	Deadline time.Time         `json:"deadline"`
+	Values   map[string]string `json:"values"`
+}
+
+func (jsonCodec) Encode(deadline time.Time, values map[string]any) ([]byte, error) {
+	d := sessionData{Deadline: deadline.UTC(), Values: make(map[string]string, len(values))}
+	for k, v := range values {
+		s, ok := v.(string)
+		if !ok {
+			return nil, fmt.Errorf("account: session value %s is a %T, not a string", k, v)
+		}
+		d.Values[k] = s
+	}
+	return json.Marshal(d)
+}
+
+func (jsonCodec) Decode(b []byte) (time.Time, map[string]any, error) {
+	var d sessionData
+	if err := json.Unmarshal(b, &d); err != nil {
+		return time.Time{}, nil, fmt.Errorf("account: session: %w", err)
+	}
+	values := make(map[string]any, len(d.Values))
+	for k, v := range d.Values {
+		values[k] = v
+	}
+	return d.Deadline, values, nil
+}
+
+// sessionStore is an scs.CtxStore on table session.
+type sessionStore struct{ db *store.DB }
+
+var _ scs.CtxStore = (*sessionStore)(nil)
+
+// A session's end is moved only when it would move by more than this: looking at pages does not write each time.
+const sessionSlack = time.Minute
+
+func sessionKey(token string) []byte {
+	sum := sha256.Sum256([]byte("plumbline session\x00" + token))
+	return sum[:]
+}
+
+func (s *sessionStore) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
+	err = s.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(ctx, `SELECT data FROM session WHERE token = $1 AND expires > $2`,
+			sessionKey(token), time.Now().UnixMicro()).Scan(&data)
+	})
+	if fault.Is(err, fault.NotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("find session: %w", err)
+	}
+	return data, true, nil
+}
+
+func (s *sessionStore) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
+	key := sessionKey(token)
+	same := false
+	err := s.db.Read(ctx, func(tx *store.Tx) error {
+		var was []byte
+		var expires int64
+		err := tx.QueryRow(ctx, `SELECT data, expires FROM session WHERE token = $1`, key).Scan(&was, &expires)
+		if fault.Is(err, fault.NotFound) {
+			return nil
+		}
+		same = bytes.Equal(was, data) && expiry.UnixMicro()-expires < sessionSlack.Microseconds()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep session: %w", err)
+	}
+	if same {
+		return nil
+	}
+	return s.db.Tx(ctx, func(tx *store.Tx) error {
+		const put = `INSERT INTO session (token, data, expires) VALUES ($1, $2, $3)
+			ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires = excluded.expires`
+		if _, err := tx.Exec(ctx, put, key, data, expiry.UnixMicro()); err != nil {
+			return fmt.Errorf("keep session: %w", err)
+		}
+		// Old sessions go when new ones come: no timer needed.
+		_, err := tx.Exec(ctx, `DELETE FROM session WHERE expires < $1`, time.Now().UnixMicro())
+		return err
+	})
+}
+
+func (s *sessionStore) DeleteCtx(ctx context.Context, token string) error {
+	return s.db.Tx(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM session WHERE token = $1`, sessionKey(token))
+		return err
+	})
+}
+
+func (s *sessionStore) Find(token string) ([]byte, bool, error) {
+	return s.FindCtx(context.Background(), token)
+}
+
+func (s *sessionStore) Commit(token string, data []byte, expiry time.Time) error {
+	return s.CommitCtx(context.Background(), token, data, expiry)
+}
+
+func (s *sessionStore) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
