@@ -12,17 +12,26 @@ import (
 type Hash [sha256.Size]byte
 
 // String returns the hash in standard base64, as checkpoints and proofs write it.
-func (h Hash) String() string { return base64.StdEncoding.EncodeToString(h[:]) }
+func (h Hash) String() string { return encode(h[:]) }
 
 // ParseHash reads a hash in standard base64. There is one spelling of each hash: anything else is refused.
 func ParseHash(s string) (Hash, error) {
-	var h Hash
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != len(h) || base64.StdEncoding.EncodeToString(b) != s {
-		return h, errors.New("not a SHA-256 hash in base64")
+	b, err := decode(s)
+	if err != nil || len(b) != len(Hash{}) {
+		return Hash{}, errors.New("not a SHA-256 hash in base64")
 	}
-	copy(h[:], b)
-	return h, nil
+	return Hash(b), nil
+}
+
+func encode(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+// decode reads base64 in its one spelling: no line breaks, no stray bits.
+func decode(s string) ([]byte, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err != nil || encode(b) != s {
+		return nil, errors.New("not standard base64")
+	}
+	return b, nil
 }
 
 // LeafHash returns the hash of a leaf (RFC 6962, section 2.1).
