@@ -63,7 +63,7 @@ func load() (byName, byURL map[string]*file) {
 		}
 		var b bytes.Buffer
 		z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level is valid
-		_, _ = z.Write(data)                                 // a bytes.Buffer takes everything
+		_, _ = z.Write(data)                                  // a bytes.Buffer takes everything
 		_ = z.Close()
 		if b.Len() < len(data) {
 			f.gzipped = b.Bytes()

@@ -213,7 +213,9 @@ func gallery(site *view.Site) map[string]view.HandlerFunc {
 		"/nothing": func(http.ResponseWriter, *http.Request) error {
 			return fault.New(fault.NotFound, "fault.notfound", nil)
 		},
-		"/staff/stale":   func(http.ResponseWriter, *http.Request) error { return fault.New(fault.Conflict, "fault.conflict", nil) },
+		"/staff/stale": func(http.ResponseWriter, *http.Request) error {
+			return fault.New(fault.Conflict, "fault.conflict", nil)
+		},
 		"/staff/crashed": func(http.ResponseWriter, *http.Request) error { panic("on purpose") },
 	}
 }

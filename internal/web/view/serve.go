@@ -52,12 +52,12 @@ func (s *Site) Handler(h HandlerFunc) http.Handler {
 // errorPage says what happened, what is safe, and what to do.
 type errorPage struct {
 	Shell
-	What    string
-	Safe    string
-	Do      string
-	Fields  []string
-	Again   string // address to open the page again, after a conflict
-	Number  string // by which the operator finds the cause in the log
+	What   string
+	Safe   string
+	Do     string
+	Fields []string
+	Again  string // address to open the page again, after a conflict
+	Number string // by which the operator finds the cause in the log
 }
 
 const errorPageName = "shell/error"
