@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -129,7 +130,8 @@ func runMigrations(t *testing.T, kind Named) {
 
 func wantFault(t testing.TB, what string, err error, kind fault.Kind, key string) {
 	t.Helper()
-	if !fault.Is(err, kind) || !strings.Contains(err.Error(), key) {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Kind != kind || f.Key != key {
 		t.Errorf("%s: got %v, want a %v fault %s", what, err, kind, key)
 	}
 }
