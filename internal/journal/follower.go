@@ -19,9 +19,13 @@ import (
 // Step runs in the transaction that notes how far the follower has read. It may run again for the same entries when the
 // transaction failed, so it must change nothing but the database and what it reaches through tx.
 type Follower interface {
-	Name() string    // stable; the key of its cursor
-	Version() string // of how it does its work; a change starts it anew
+	// Name is the key of its cursor and never changes.
+	Name() string
+	// Version is of how it does its work, which may rest on what is in the database; a change starts it anew.
+	Version(ctx context.Context, tx *store.Tx) (string, error)
+	// Reset undoes everything it ever did.
 	Reset(ctx context.Context, tx *store.Tx) error
+	// Step digests the next entries.
 	Step(ctx context.Context, tx *store.Tx, entries []Recorded) error
 }
 
@@ -244,7 +248,11 @@ func (r *runner) behind(ctx context.Context) (yes bool, cursor int64, err error)
 			return err
 		}
 		cursor = cur
-		if version != r.f.Version() {
+		want, err := r.f.Version(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if version != want {
 			yes, cursor = true, 0
 			return nil
 		}
@@ -260,13 +268,12 @@ func (r *runner) behind(ctx context.Context) (yes bool, cursor int64, err error)
 
 // step does one batch: the entries, what the follower makes of them and its cursor, in one transaction.
 func (r *runner) step(ctx context.Context) (out outcome, err error) {
-	version := r.f.Version()
 	err = r.db.Tx(ctx, func(tx *store.Tx) error {
 		out = outcome{}
 		if err := r.right.lease.Held(ctx, tx); err != nil {
 			return err
 		}
-		cursor, err := r.start(ctx, tx, version)
+		cursor, err := r.start(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -295,10 +302,14 @@ func (r *runner) step(ctx context.Context) (out outcome, err error) {
 }
 
 // start returns the follower's cursor, having set everything back if the follower does its work in a new way.
-func (r *runner) start(ctx context.Context, tx *store.Tx, version string) (int64, error) {
+func (r *runner) start(ctx context.Context, tx *store.Tx) (int64, error) {
+	version, err := r.f.Version(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
 	var cursor int64
 	var was string
-	err := tx.QueryRow(ctx, selectCursor, r.f.Name()).Scan(&cursor, &was)
+	err = tx.QueryRow(ctx, selectCursor, r.f.Name()).Scan(&cursor, &was)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		_, err = tx.Exec(ctx, insertCursor, r.f.Name(), version)

@@ -21,8 +21,9 @@ type ledger struct {
 	fail    func(journal.Recorded) error
 }
 
-func (l *ledger) Name() string    { return "ledger" }
-func (l *ledger) Version() string { return l.version }
+func (l *ledger) Name() string { return "ledger" }
+
+func (l *ledger) Version(context.Context, *store.Tx) (string, error) { return l.version, nil }
 
 func (l *ledger) Reset(ctx context.Context, tx *store.Tx) error {
 	if _, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS noted (idx BIGINT PRIMARY KEY, stream TEXT NOT NULL, n BIGINT NOT NULL)`); err != nil {
