@@ -271,7 +271,10 @@ type Refusal struct {
 }
 
 // A Timeline says what happened, newest first or oldest first as the page wishes.
-type Timeline struct{ Events []Event }
+type Timeline struct {
+	Title  string // a heading above; without one the events are headings of the second level
+	Events []Event
+}
 
 // An Event is one entry of the record.
 type Event struct {

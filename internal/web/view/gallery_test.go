@@ -1,6 +1,7 @@
 package view_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,9 +12,9 @@ import (
 	"time"
 
 	"plumbline/internal/fault"
+	"plumbline/internal/testing/pagecheck"
 	"plumbline/internal/web/assets"
 	"plumbline/internal/web/view"
-	"plumbline/internal/web/view/viewtest"
 	"plumbline/internal/words"
 )
 
@@ -75,7 +76,7 @@ func newSite(t *testing.T) (*view.Site, *words.Book) {
 		t.Fatal(err)
 	}
 	site, err := view.New(view.Options{
-		Pages: os.DirFS("testdata"), Book: book,
+		Pages: os.DirFS("testdata"), Book: book, Log: slog.New(slog.DiscardHandler),
 		Frame: func(r *http.Request, say *words.Speaker) view.Frame {
 			f := view.Frame{Office: pick(say, "Office for Police Conduct, Northport", "北港市执法监督办公室"), SignIn: "/sign-in"}
 			if strings.HasPrefix(r.URL.Path, "/staff") {
@@ -98,7 +99,7 @@ func newSite(t *testing.T) (*view.Site, *words.Book) {
 
 func TestTemplatesFitTheirStructs(t *testing.T) {
 	site, _ := newSite(t)
-	viewtest.CheckTemplates(t, site)
+	pagecheck.Templates(t, site)
 }
 
 func gallery(site *view.Site) map[string]view.HandlerFunc {
@@ -133,7 +134,7 @@ func gallery(site *view.Site) map[string]view.HandlerFunc {
 						{Cells: []view.Cell{{Text: pick(say, "Officer not yet identified", "身份尚未查明"), Header: true}, {Text: pick(say, "Force", "武力"), Sub: "F-12"}, {Tags: []view.Tag{{Tone: view.Waiting, Text: pick(say, "None yet", "尚无")}}}}},
 						{Cells: []view.Cell{{Text: pick(say, "A. Example, sergeant", "示例甲（警长）"), Href: "#", Header: true}, {Text: pick(say, "Discourtesy", "言行不当"), Sub: "D-03"}, {Tags: []view.Tag{{Tone: view.Plain, Text: pick(say, "Not sustained", "证据不足")}}}}},
 					}},
-				Timeline: view.Timeline{Events: []view.Event{
+				Timeline: view.Timeline{Title: say.T("ui.timeline"), Events: []view.Event{
 					{Title: pick(say, "Accepted", "予以受理"), By: pick(say, "Ines Duarte, intake", "杜依宁（受理）"), At: now.Add(-26 * time.Hour), Text: pick(say, "Clear enough to check; the place is ours.", "内容清楚，可以核实；属本机构管辖。"),
 						Changes: []view.Change{{Name: pick(say, "State", "状态"), From: pick(say, "Received", "已收到"), To: pick(say, "Accepted", "已受理")}, {Name: pick(say, "Due", "到期"), To: say.Date("2026-11-23")}}, Proof: pick(say, "Recorded as entry 1,204", "记录编号 1,204")},
 					{Title: pick(say, "Brought over", "转入"), Date: "2026-11", Imported: true, Tags: []view.Tag{view.Imported(say)}},
@@ -220,6 +221,8 @@ func gallery(site *view.Site) map[string]view.HandlerFunc {
 	}
 }
 
+var galleryPages = []string{"/", "/form", "/form?wrong=1", "/staff/matter", "/staff/queue", "/nothing", "/staff/stale", "/staff/crashed"}
+
 func get(t *testing.T, h http.Handler, target string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -244,7 +247,7 @@ func TestGallery(t *testing.T) {
 	site, book := newSite(t)
 	h := handler(site)
 	dir := os.Getenv("PLUMBLINE_GALLERY")
-	for _, target := range []string{"/", "/form", "/form?wrong=1", "/staff/matter", "/staff/queue", "/nothing", "/staff/stale", "/staff/crashed"} {
+	for _, target := range galleryPages {
 		for _, say := range book.Speakers() {
 			u, _ := url.Parse(target)
 			q := u.Query()

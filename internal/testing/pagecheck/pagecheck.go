@@ -1,5 +1,5 @@
-// Package viewtest holds the checks that every set of pages has to pass. Only tests import it.
-package viewtest
+// Package pagecheck holds the checks that every set of pages has to pass. Only tests import it.
+package pagecheck
 
 import (
 	"html/template"
@@ -10,9 +10,9 @@ import (
 	"plumbline/internal/web/view"
 )
 
-// CheckTemplates type-checks every registered page against its struct, in every language: a field that
+// Templates type-checks every registered page against its struct, in every language: a field that
 // is misspelt in a template fails here and not in front of a reader.
-func CheckTemplates(t *testing.T, site *view.Site) {
+func Templates(t *testing.T, site *view.Site) {
 	t.Helper()
 	pages := 0
 	site.EachPage(func(lang, name string, tmpl *template.Template, zero any) {
