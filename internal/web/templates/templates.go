@@ -6,5 +6,5 @@ import "embed"
 
 // FS is the folder of templates.
 //
-//go:embed *
+//go:embed */*.html
 var FS embed.FS

@@ -11,7 +11,7 @@ export function small (root) {
   // The panel of filters is open where there is room for it.
   const wide = window.matchMedia('(min-width: 60em)')
   for (const panel of root.querySelectorAll('details.pl-filter-toggle')) {
-    const fit = () => { panel.open = wide.matches || panel.hasAttribute('data-open') }
+    const fit = () => { panel.open = wide.matches }
     fit()
     wide.addEventListener('change', fit)
   }
