@@ -59,8 +59,9 @@ func faultKey(err error) string {
 func hold(t testing.TB, db *store.DB) (release func()) {
 	t.Helper()
 	begun, free, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	begin := sync.OnceFunc(func() { close(begun) }) // the function may run again
 	go func() {
-		ended <- db.Tx(context.Background(), func(*store.Tx) error { close(begun); <-free; return nil })
+		ended <- db.Tx(context.Background(), func(*store.Tx) error { begin(); <-free; return nil })
 	}()
 	<-begun
 	return func() {
@@ -344,6 +345,56 @@ func TestOpenRefusesClearly(t *testing.T) {
 	}
 	if left, err := os.ReadFile(theirs); err != nil || strings.Contains(string(left), "PLUM") {
 		t.Errorf("another program's file was touched (%v)", err)
+	}
+}
+
+func TestFullDiskFailsOnlyWhatItMust(t *testing.T) {
+	db := openNotes(t, storetest.SQLiteURL(t))
+	ctx := t.Context()
+	limit := func(pages int) {
+		t.Helper()
+		if err := db.Tx(ctx, func(tx *store.Tx) error {
+			return tx.QueryRow(ctx, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages)).Scan(new(int64))
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(100) // 400 KiB, and the disk is full
+	release := hold(t, db)
+	large := strings.Repeat("x", 1<<20)
+	results := make([]error, 9)
+	var group sync.WaitGroup
+	for i := range results {
+		group.Go(func() {
+			results[i] = db.Tx(ctx, func(tx *store.Tx) error {
+				if err := addNote(ctx, tx, int64(i)); err != nil || i != 4 {
+					return err
+				}
+				_, err := tx.Exec(ctx, `INSERT INTO echo (k, text) VALUES ($1, $2)`, i, large)
+				return err
+			})
+		})
+		eventually(t, "it waits", func() bool { return store.WaitingTurns(db) == i+1 })
+	}
+	release()
+	group.Wait()
+	if key := faultKey(results[4]); key != "store.full" {
+		t.Errorf("the transaction that did not fit got %v, want the fault that the disk is full", results[4])
+	}
+	want := int64(0)
+	for i, err := range results {
+		if err == nil {
+			want++
+		} else if fault.KindOf(err) != fault.Unavailable || errors.Is(err, store.ErrOutcomeUnknown) {
+			t.Errorf("transaction %d: %v", i, err)
+		}
+	}
+	if n := countNotes(t, db); n != want || want != 8 {
+		t.Errorf("%d notes, and %d of the 8 innocent transactions were answered with success", n, want)
+	}
+	limit(100_000)
+	if err := db.Tx(ctx, func(tx *store.Tx) error { return addNote(ctx, tx, 100) }); err != nil {
+		t.Errorf("with room again: %v", err)
 	}
 }
 

@@ -162,8 +162,8 @@ func (db *DB) Dialect() Dialect { return db.engine.dialect() }
 // Tx runs fn in a read-write transaction and commits it when fn returns nil. When fn returns an error, panics or
 // ends its goroutine, nothing of it takes effect, and neither do other transactions notice.
 //
-// fn must keep its hands off everything but tx and variables it sets anew: on PostgreSQL it runs again when
-// it lost a race against another transaction. Once fn has begun, Tx waits for its end even if ctx ends, so
+// fn must keep its hands off everything but tx and variables it sets anew, because it may run again: on PostgreSQL when
+// it lost a race against another transaction, on SQLite when the disk ran full under a neighbour. Once fn has begun, Tx waits for its end even if ctx ends, so
 // that the answer is the truth; statements inside fn fail when ctx has ended. A transaction that has not had
 // its turn when ctx ends never happens. Calling Tx inside fn fails at once: pass tx along instead.
 func (db *DB) Tx(ctx context.Context, fn func(tx *Tx) error) error {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -62,8 +61,21 @@ func (w *writer) stop() {
 	<-w.gone
 }
 
-// do runs body as one transaction.
+// errAgain answers a transaction that was undone through no fault of its own.
+var errAgain = errors.New("store: the transaction shared with others was lost")
+
+// do runs body as one transaction; again, if a neighbour tore it along.
 func (w *writer) do(ctx context.Context, body func(session) error) error {
+	const most = 5
+	for range most {
+		if err := w.once(ctx, body); !errors.Is(err, errAgain) {
+			return err
+		}
+	}
+	return fault.Wrap(errAgain, fault.Unavailable, "store.io", nil)
+}
+
+func (w *writer) once(ctx context.Context, body func(session) error) error {
 	t := &turn{begin: make(chan struct{}, 1), ended: make(chan bool, 1), reply: make(chan error, 1)}
 	select {
 	case w.queue <- t:
@@ -109,13 +121,11 @@ func (t *turn) lend(conn *liteConn, body func(session) error) (err error) {
 	err = body(conn)
 	returned = true
 	t.ended <- err == nil
-	if outcome := <-t.reply; outcome != nil {
-		if err != nil {
-			return errors.Join(err, outcome)
-		}
-		return outcome
+	outcome := <-t.reply
+	if err != nil {
+		return err // undone, in whichever way
 	}
-	return err
+	return outcome
 }
 
 func (w *writer) run() {
@@ -148,14 +158,18 @@ func (w *writer) batch(first *turn) {
 			continue
 		}
 		keep, err := w.runOne(ctx, t)
-		if err != nil {
-			// The transaction around the savepoints is gone (disk full, or the like), and with it what neighbours did.
-			w.rollback(ctx)
-			answer(append(kept, t), fault.Wrap(fmt.Errorf("store: the shared transaction was lost: %w", err), fault.Unavailable, "store.io", nil))
-			return
-		}
-		if keep {
+		switch {
+		case keep:
 			kept = append(kept, t)
+		case err != nil:
+			// SQLite answers some failures (disk full, I/O error) by rolling back the transaction around the savepoints,
+			// and with it what the neighbours did. They are run again; the one that failed is not.
+			w.rollback(ctx)
+			answer(kept, errAgain)
+			t.reply <- err
+			return
+		default:
+			t.reply <- nil // undone as asked; the caller has its own error
 		}
 	}
 	answer(kept, w.commit(ctx))
@@ -182,11 +196,10 @@ func (w *writer) next(n int, started time.Time) *turn {
 	}
 }
 
-// runOne lends the connection to t inside a savepoint. It answers t if t fails by itself; an error means that the
-// transaction around it is lost.
+// runOne lends the connection to t inside a savepoint, and undoes what t did unless t is to be kept. An error means that
+// the transaction around it is lost.
 func (w *writer) runOne(ctx context.Context, t *turn) (keep bool, err error) {
 	if _, err := w.conn.exec(ctx, "SAVEPOINT turn", nil); err != nil {
-		// t has begun in name only: it must run to be answered, or be answered without running.
 		return false, mapped(err, "SAVEPOINT")
 	}
 	t.begin <- struct{}{}
@@ -197,9 +210,6 @@ func (w *writer) runOne(ctx context.Context, t *turn) (keep bool, err error) {
 	}
 	if _, err := w.conn.exec(ctx, "RELEASE turn", nil); err != nil {
 		return false, mapped(err, "RELEASE")
-	}
-	if !keep {
-		t.reply <- nil // undone as asked; the caller has its own error
 	}
 	return keep, nil
 }
