@@ -1,3 +1,8 @@
+// Package pack holds a jurisdiction's rules: it loads them from a folder of YAML, refuses what does not fit together,
+// and checks by machine that every procedure in them is sound and fair (docs/explanation/fairness.md).
+//
+// A Pack is never changed after loading and is safe for concurrent use. The package knows no storage and no time of
+// day; whoever asks it something brings the facts along.
 package pack
 
 import "plumbline/internal/calendar"
@@ -32,6 +37,23 @@ type Pack struct {
 
 	Digest string            `yaml:"-"` // "sha256:…" over every file of the folder
 	Files  map[string][]byte `yaml:"-"` // the exact bytes, by slash path; what Digest covers
+
+	cal      *calendar.Calendar
+	index    index
+	programs map[programKey]*program
+	letters  map[letterKey]*letter
+}
+
+// Place is where something stands in a pack's files.
+type Place struct {
+	File      string
+	Line, Col int
+}
+
+// At is the place of an entry of the pack and of each key written in it.
+type At struct {
+	Place
+	keys map[string]Place
 }
 
 // Elsewhere is a place outside the office where somebody may find help.
@@ -39,6 +61,7 @@ type Elsewhere struct {
 	Label     Text `yaml:"label"`
 	Contact   Text `yaml:"contact"`
 	Emergency bool `yaml:"emergency"`
+	At        At   `yaml:"-"`
 }
 
 // Level, Sector, Category and Standard are catalogue entries with nothing but a name.
@@ -46,18 +69,22 @@ type (
 	Level struct {
 		ID    string `yaml:"id"`
 		Label Text   `yaml:"label"`
+		At    At     `yaml:"-"`
 	}
 	Sector struct {
 		ID    string `yaml:"id"`
 		Label Text   `yaml:"label"`
+		At    At     `yaml:"-"`
 	}
 	Category struct {
 		ID    string `yaml:"id"`
 		Label Text   `yaml:"label"`
+		At    At     `yaml:"-"`
 	}
 	Standard struct {
 		ID    string `yaml:"id"`
 		Label Text   `yaml:"label"`
+		At    At     `yaml:"-"`
 	}
 )
 
@@ -66,6 +93,7 @@ type Rank struct {
 	ID    string `yaml:"id"`
 	Label Text   `yaml:"label"`
 	Level string `yaml:"level"`
+	At    At     `yaml:"-"`
 }
 
 // Actor says what sort of person holds a duty.
@@ -88,6 +116,7 @@ type Duty struct {
 	Sees      string   `yaml:"sees"`      // "desk" (matters with this desk; default), "subtree" (all matters of the body's subtree), "none"
 	Admin     bool     `yaml:"admin"`     // may manage accounts and duties of the body's subtree; sees no matter by that alone
 	Custodian bool     `yaml:"custodian"` // may open the identity compartment, with a recorded reason
+	At        At       `yaml:"-"`
 }
 
 // Conduct is an entry of the catalogue of misconduct: always an act under a written rule, never a belief.
@@ -97,6 +126,7 @@ type Conduct struct {
 	Label    Text   `yaml:"label"`
 	Rule     Rule   `yaml:"rule"`
 	Grave    int    `yaml:"grave"` // 1 light … 4 suspected crime
+	At       At     `yaml:"-"`
 }
 
 // Rule is the written rule a conduct entry rests on, with the dates it was in force.
@@ -114,6 +144,7 @@ type Finding struct {
 	Proven   bool   `yaml:"proven"`   // an outcome may rest on it
 	Standard string `yaml:"standard"` // of proof, for this finding to be made
 	Pending  bool   `yaml:"pending"`  // no finding yet; only imports may set it
+	At       At     `yaml:"-"`
 }
 
 // Tier groups outcomes of like gravity.
@@ -121,6 +152,7 @@ type Tier struct {
 	ID       string    `yaml:"id"`
 	Label    Text      `yaml:"label"`
 	Outcomes []Outcome `yaml:"outcomes"`
+	At       At        `yaml:"-"`
 }
 
 // Outcome is what may follow for an official.
@@ -129,18 +161,21 @@ type Outcome struct {
 	Label    Text            `yaml:"label"`
 	OnRecord calendar.Period `yaml:"on_record"` // how long it stays on the official's record
 	Executes string          `yaml:"executes"`  // duty that carries it out
+	At       At              `yaml:"-"`
 }
 
 // List is a list of values for choice fields.
 type List struct {
 	ID     string  `yaml:"id"`
 	Values []Value `yaml:"values"`
+	At     At      `yaml:"-"`
 }
 
 // Value is one choice.
 type Value struct {
 	ID    string `yaml:"id"`
 	Label Text   `yaml:"label"`
+	At    At     `yaml:"-"`
 }
 
 // Fairness holds the minimums the pack's law sets; the check holds the procedures to them.
@@ -166,7 +201,10 @@ type Kind struct {
 	Actions   []Action    `yaml:"actions"`
 	Routing   []Route     `yaml:"routing"` // first match wins; must be total (F18)
 	Retention []Retention `yaml:"retention"`
-	Staff     int         `yaml:"staff"` // smallest number of people that can run the procedure (F22)
+	Staff     int         `yaml:"staff"`     // smallest number of people that can run the procedure (F22)
+	About     Text        `yaml:"about"`     // one or two sentences for the page "how a matter is handled" (optional)
+	Inspected []string    `yaml:"inspected"` // final states in the population for random inspection (F20); ["final"] is all
+	At        At          `yaml:"-"`
 }
 
 // State is where a matter stands.
@@ -177,27 +215,31 @@ type State struct {
 	Final  bool   `yaml:"final"`
 	Desk   string `yaml:"desk"` // duty whose desk the matter lies with in this state
 	Of     Of     `yaml:"of"`   // where that desk sits: "same" (default) or "superior"
+	At     At     `yaml:"-"`
 }
 
-// Clock is a time limit. It runs while the matter is in one of In, from entering the first of them until
-// one of the Until effects has happened or the matter leaves In.
+// Clock is a time limit. It starts when the matter enters one of In from a state outside In (or is opened there), and
+// stops when an action with one of the Until effects happens or the matter leaves In. Entering In again starts it
+// anew. An action that enters In and has an Until effect itself leaves it stopped.
 type Clock struct {
 	ID      string          `yaml:"id"`
 	Label   Text            `yaml:"label"`
-	In      []string        `yaml:"in"`
+	In      []string        `yaml:"in"`    // states; "open" for every state that is not final
 	Until   []string        `yaml:"until"` // effects
 	Within  calendar.Period `yaml:"within"`
 	Extends calendar.Period `yaml:"extends"` // the longest it may be prolonged to, with reasons
 	Warn    calendar.Period `yaml:"warn"`    // before the end: shown as due soon
 	Pause   calendar.Period `yaml:"pause"`   // longest pause; zero: cannot be paused
 	Tells   string          `yaml:"tells"`   // "superior": the level above sees it by itself when it ran out (F4)
+	Then    string          `yaml:"then"`    // action of the system that happens by itself when it ran out: the time to respond is over
+	At      At              `yaml:"-"`
 }
 
 // Effect is what an action does in law, from a closed list (see Effects). Written "acknowledge", or with
 // a period, "open-response: 10d", or with a kind, "open: case".
 type Effect struct {
 	Name    string
-	Period  calendar.Period // of open-response, open-appeal, review
+	Period  calendar.Period // of open-response, open-appeal
 	Kind    string          // of open
 	Derived bool            // follows from a field's type, not from the pack's text
 }
@@ -217,7 +259,7 @@ type Action struct {
 	ID         string   `yaml:"id"`
 	Label      Text     `yaml:"label"`
 	Help       Text     `yaml:"help"`
-	From       []string `yaml:"from"` // states; ["open"] means every state that is not final, ["final"] every final one
+	From       []string `yaml:"from"` // states; written "open" for every state that is not final, "final" for every final one (loading expands both)
 	By         []string `yaml:"by"`   // duties
 	Of         Of       `yaml:"of"`
 	RecordedBy []string `yaml:"recorded_by"` // duties that record what an outside body did (Of is "outside")
@@ -235,7 +277,9 @@ type Action struct {
 	Signs      bool     `yaml:"signs"`                    // who does it answers for it: name and duty are printed with it
 	Letter     string   `yaml:"letter"`                   // sent to the reporter or respondent
 	Adverse    bool     `yaml:"adverse_to_investigation"` // telling the reporter would endanger the investigation (F23)
-	Line       int      `yaml:"-"`                        // in pack.yaml, for messages
+	Line       int      `yaml:"-"`                        // in its file, for messages
+	Anywhere   bool     `yaml:"-"`                        // From was written "open" or "final"
+	At         At       `yaml:"-"`
 }
 
 // Opens says which matters an action opens.
@@ -287,6 +331,7 @@ type Field struct {
 	Public   bool      `yaml:"public"`  // may appear on the public page of a published matter
 	Partial  bool      `yaml:"partial"` // a date may be "2019" or "2019-05"
 	Max      int       `yaml:"max"`     // characters or number; a sensible limit by type if zero
+	At       At        `yaml:"-"`
 }
 
 // Route sends a matter to the competent desk: the nearest body at Level (and Sector, if given) above or at the
@@ -296,12 +341,14 @@ type Route struct {
 	Level  string `yaml:"level"`
 	Sector string `yaml:"sector"`
 	Duty   string `yaml:"duty"`
+	At     At     `yaml:"-"`
 }
 
 // Retention is how long what is in a compartment is kept after the matter closed.
 type Retention struct {
 	Compartment string          `yaml:"compartment"`
 	Keep        calendar.Period `yaml:"keep"`
+	At          At              `yaml:"-"`
 }
 
 // Measure is a published count.
@@ -315,6 +362,7 @@ type Measure struct {
 	When     Expr     `yaml:"when"`     // over matter and (for allegations, officials) allegation
 	By       []Dim    `yaml:"by"`       // dimensions, besides body and the time of receipt, which every measure has
 	Public   bool     `yaml:"public"`
+	At       At       `yaml:"-"`
 }
 
 // Dim is a dimension of a measure. Value is a CEL expression giving a string; empty for the built-in
@@ -323,12 +371,14 @@ type Dim struct {
 	ID    string `yaml:"id"`
 	Label Text   `yaml:"label"`
 	Value Expr   `yaml:"value"`
+	At    At     `yaml:"-"`
 }
 
 // Letter is a template of a letter, one Markdown file for each language: letters/<id>.<lang>.md.
 type Letter struct {
 	ID    string `yaml:"id"`
 	Label Text   `yaml:"label"`
+	At    At     `yaml:"-"`
 }
 
 // Waiver switches a rule of the fairness check off, naming the law that demands it.
@@ -336,4 +386,5 @@ type Waiver struct {
 	Rule    string `yaml:"rule"`
 	Kind    string `yaml:"kind"`
 	Because Text   `yaml:"because"`
+	At      At     `yaml:"-"`
 }

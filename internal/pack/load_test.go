@@ -1,0 +1,20 @@
+package pack
+
+import "testing"
+
+func TestBundledPacksLoad(t *testing.T) {
+	if len(BundledNames()) == 0 {
+		t.Fatal("no pack is bundled")
+	}
+	for _, name := range BundledNames() {
+		t.Run(name, func(t *testing.T) {
+			p, err := Bundled(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Name != name {
+				t.Errorf("the pack in packs/%s calls itself %s", name, p.Name)
+			}
+		})
+	}
+}

@@ -1,0 +1,10 @@
+// Package packs holds the packs that come with the binary. Each folder is one pack, as packs/generic; a pack in a
+// folder of the operator's own is loaded in the same way.
+package packs
+
+import "embed"
+
+// FS holds every bundled pack under its name.
+//
+//go:embed *
+var FS embed.FS
