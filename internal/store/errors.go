@@ -19,7 +19,7 @@ import (
 
 var (
 	// ErrNotFound is returned by [Row.Scan] when there is no row.
-	ErrNotFound error = fault.New(fault.NotFound, "fault.not-found", nil)
+	ErrNotFound error = fault.New(fault.NotFound, "fault.notfound", nil)
 	// ErrNested is returned by a Tx begun inside a Tx.
 	ErrNested = errors.New("store: a transaction was begun inside a transaction; pass the *store.Tx along instead")
 	// ErrClosed is returned once Close was called.

@@ -85,7 +85,7 @@ func (db *DB) Schema(ctx context.Context, fsys fs.FS) (Status, error) {
 		case err != nil:
 			return err
 		case !own && others:
-			return errNotOurs()
+			return errNotOurs
 		case !own:
 			return nil
 		}
@@ -200,7 +200,7 @@ func (db *DB) prepareOwn(ctx context.Context) error {
 			return err
 		}
 		if others {
-			return errNotOurs()
+			return errNotOurs
 		}
 		err = db.Tx(ctx, func(tx *Tx) error {
 			if db.Dialect() == SQLite {

@@ -44,7 +44,8 @@ func openPostgres(ctx context.Context, url string, o *options) (engine, error) {
 	var encoding string
 	if err := e.readers.QueryRowContext(ctx, "SHOW server_encoding").Scan(&encoding); err != nil {
 		_ = e.close() // the first error is the one to report
-		return nil, fault.Wrap(fmt.Errorf("connect to PostgreSQL: %w", mapped(err, "")), fault.Unavailable, "store.connect", nil)
+		return nil, fault.Wrap(fmt.Errorf("connect to PostgreSQL: %w", mapped(err, "")), fault.Unavailable, "store.connect",
+			fault.Args{"host": config.Host})
 	}
 	var collation string
 	if err := e.readers.QueryRowContext(ctx, "SELECT datcollate FROM pg_database WHERE datname = current_database()").Scan(&collation); err == nil &&
@@ -54,7 +55,7 @@ func openPostgres(ctx context.Context, url string, o *options) (engine, error) {
 	if encoding != "UTF8" {
 		_ = e.close()
 		return nil, fault.Wrap(fmt.Errorf("the database stores text as %s; create it with ENCODING 'UTF8'", encoding),
-			fault.Invalid, "store.encoding", nil)
+			fault.Invalid, "store.encoding", fault.Args{"encoding": encoding})
 	}
 	return e, nil
 }

@@ -136,14 +136,13 @@ func prepareFile(path string) (string, error) {
 
 // cannotOpen says which file cannot be used and why; a person installing needs both.
 func cannotOpen(path string, err error) error {
-	var f *fault.Error
-	if errors.As(err, &f) && f.Key == "store.not-ours" {
+	if errors.Is(err, errNotOurs) {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
 	err = mapped(err, "")
 	key := "store.open"
 	if classOf(err) == classCorrupt {
-		key = "store.corrupt"
+		key = "store.not-a-database"
 	}
 	return fault.Wrap(fmt.Errorf("open %s: %w", path, err), fault.Unavailable, key, fault.Args{"path": path})
 }
@@ -168,15 +167,13 @@ func recognise(ctx context.Context, conn *sql.Conn) error {
 		return err
 	}
 	if id != 0 || tables > 0 {
-		return errNotOurs()
+		return errNotOurs
 	}
 	return nil
 }
 
-func errNotOurs() error {
-	return fault.Wrap(errors.New("the database holds the tables of another program; name an empty or a new one"),
-		fault.Invalid, "store.not-ours", nil)
-}
+var errNotOurs error = fault.Wrap(errors.New("the database holds the tables of another program; name an empty or a new one"),
+	fault.Invalid, "store.not-ours", nil)
 
 func (e *sqliteEngine) dialect() Dialect { return SQLite }
 

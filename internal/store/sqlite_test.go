@@ -327,7 +327,7 @@ func TestOpenRefusesClearly(t *testing.T) {
 		{"no path", "sqlite:", "store.url", "sqlite:plumbline.db"},
 		{"a folder", "sqlite:" + dir, "store.open", "folder"},
 		{"in a folder that is not there", "sqlite:" + filepath.Join(dir, "no", "such.db"), "store.open", "no such file"},
-		{"a text file", write("letter.txt", strings.Repeat("Dear Sir or Madam, ", 100)), "store.corrupt", "letter.txt"},
+		{"a text file", write("letter.txt", strings.Repeat("Dear Sir or Madam, ", 100)), "store.not-a-database", "letter.txt"},
 		{"another program's database", "sqlite:" + theirs, "store.not-ours", "theirs.db"},
 		{"a server that is not there", "postgres://nobody@127.0.0.1:1/none", "store.connect", "127.0.0.1"},
 		{"a malformed address", "postgres://host:port/x", "store.url", "port"},
