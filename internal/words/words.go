@@ -131,7 +131,7 @@ func readCatalogue(fsys fs.FS, lang string) (map[string]entry, error) {
 func parseEntry(value any) (entry, error) {
 	switch v := value.(type) {
 	case string:
-		return entry{Other: strings.TrimSpace(v)}, nil
+		return entry{Other: strings.Trim(v, "\n")}, nil
 	case map[string]any:
 		var e entry
 		for form, text := range v {
@@ -141,9 +141,9 @@ func parseEntry(value any) (entry, error) {
 			}
 			switch form {
 			case "one":
-				e.One = strings.TrimSpace(s)
+				e.One = strings.Trim(s, "\n")
 			case "other":
-				e.Other = strings.TrimSpace(s)
+				e.Other = strings.Trim(s, "\n")
 			default:
 				return entry{}, fmt.Errorf("unknown plural form %q (want one, other)", form)
 			}

@@ -80,6 +80,9 @@ func (s *Site) Error(w http.ResponseWriter, r *http.Request, err error) {
 	for _, field := range f.Fields {
 		page.Fields = append(page.Fields, field.Message)
 	}
+	if s.opts.Frame != nil {
+		page.Staff = s.opts.Frame(r, say).User != nil
+	}
 	switch f.Kind {
 	case fault.Internal, fault.Unavailable:
 		page.Number = rand.Text()[:8]
