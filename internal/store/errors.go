@@ -103,6 +103,9 @@ func mapped(err error, sqlText string) error {
 		e.class = classOfSQLite(lite.Code())
 	case errors.As(err, &pg):
 		e.class, e.retry = classOfPostgres(pg.Code)
+		if pg.Code == "0A000" && strings.Contains(pg.Message, "cached plan") {
+			e.class, e.retry = classBusy, true // another instance has migrated; the driver has dropped the stale plan
+		}
 	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone),
 		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), pgconn.SafeToRetry(err):
 		e.class = classLost

@@ -28,16 +28,14 @@ type migration struct {
 	digest  string
 }
 
-// ownTables are made by Migrate before the first migration. store_mark holds one row that says whose database this is.
+// ownTables are made by Migrate before the first migration.
 const ownTables = `
-CREATE TABLE IF NOT EXISTS store_mark (id BIGINT PRIMARY KEY, program TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS store_migration (
 	version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, applied_us BIGINT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS store_lease (
 	name TEXT PRIMARY KEY, holder TEXT NOT NULL, epoch BIGINT NOT NULL, until_us BIGINT NOT NULL
 );
-INSERT INTO store_mark (id, program) VALUES (1, 'plumbline') ON CONFLICT (id) DO NOTHING;
 `
 
 // Migrate brings the database to the newest of the migrations in fsys: files NNNN_name.sql at its root, each one text
@@ -234,7 +232,7 @@ func tables(ctx context.Context, tx *Tx) (own, others bool, err error) {
 	}
 	for _, n := range names {
 		switch n {
-		case "store_mark", "store_lease":
+		case "store_lease":
 		case "store_migration":
 			own = true
 		default:

@@ -96,7 +96,11 @@ func (e *postgresEngine) read(ctx context.Context, body func(session) error) err
 func (e *postgresEngine) once(ctx context.Context, pool *sql.DB, opts sql.TxOptions, body func(session) error) error {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
-		return mapped(err, "")
+		err = mapped(err, "")
+		if ctx.Err() == nil && classOf(err) == classOther {
+			return &dbError{class: classLost, cause: err} // the driver's own time for connecting has run out
+		}
+		return err
 	}
 	defer func() { _ = conn.Close() }() // gives it back to the pool, which looks after its health
 	// Statements end with ctx; the transaction itself is ended here, so that the answer is known.

@@ -117,6 +117,7 @@ func prepareFile(path string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case err == nil:
+		syncFolder(filepath.Dir(path))
 		return path, f.Close()
 	case !errors.Is(err, fs.ErrExist):
 		return "", cannotOpen(path, err)
@@ -132,6 +133,15 @@ func prepareFile(path string) (string, error) {
 		return "", cannotOpen(path, err)
 	}
 	return path, f.Close()
+}
+
+// syncFolder makes the name of a new file durable, which a flush of the file alone does not. SQLite flushes the folder
+// again when it makes the log; where a folder cannot be flushed, that has to do.
+func syncFolder(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
 }
 
 // cannotOpen says which file cannot be used and why; a person installing needs both.

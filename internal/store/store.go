@@ -6,7 +6,7 @@
 // disk (group commit) without sharing their failures; on PostgreSQL a transaction that lost a race is
 // run again. A read transaction given to [DB.Read] sees one unchanging state and never waits for a writer.
 //
-// The package knows no table but its own three: store_migration, store_lease and store_mark. Statements
+// The package knows no table but its own two, store_migration and store_lease. Statements
 // are written once, in the SQL both databases take, with $1 placeholders.
 package store
 

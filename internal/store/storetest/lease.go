@@ -105,9 +105,9 @@ func testLeaseContest(t *testing.T, db *store.DB) {
 
 func testHold(t *testing.T, db *store.DB) {
 	ctx := t.Context()
-	const ttl = 300 * time.Millisecond
+	const ttl = 900 * time.Millisecond
 	must(t, db.Hold(ctx, "work", "anna", ttl, func(ctx context.Context, l *store.Lease) error {
-		time.Sleep(3 * ttl) // renewed meanwhile
+		time.Sleep(2 * ttl) // renewed meanwhile
 		refused(t, db, "work", "bela")
 		return workUnder(t, db, l, "a")
 	}))

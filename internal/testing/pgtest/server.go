@@ -46,6 +46,9 @@ func join() (string, error) {
 	if err := os.MkdirAll(c.dir, 0o711); err != nil {
 		return "", err
 	}
+	if info, err := os.Lstat(c.dir); err != nil || !info.IsDir() || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
+		return "", fmt.Errorf("%s is not a folder of ours (%v)", c.dir, err) // somebody else on the machine made it
+	}
 	unlock, err := lock(filepath.Join(c.dir, "start"), syscall.LOCK_EX)
 	if err != nil {
 		return "", err
