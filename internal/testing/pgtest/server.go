@@ -105,7 +105,7 @@ func majorVersion(pgctl string) int {
 
 func (c *cluster) data() string { return filepath.Join(c.dir, "data") }
 
-func (c *cluster) url() string { return "postgres://postgres@/postgres?host=" + c.dir + "/data" }
+func (c *cluster) url() string { return "postgres://postgres@/postgres?port=5432&host=" + c.data() }
 
 // start makes a new cluster, whatever an earlier one left behind, and a watchdog that will stop it.
 func (c *cluster) start() error {
@@ -125,7 +125,7 @@ func (c *cluster) start() error {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	settings := []string{
-		"-c listen_addresses=''", "-c unix_socket_directories=" + c.data(), "-c max_connections=200",
+		"-c listen_addresses=''", "-c port=5432", "-c unix_socket_directories=" + c.data(), "-c max_connections=200",
 		"-c shared_buffers=64MB", "-c fsync=on", "-c synchronous_commit=on",
 	}
 	// The server keeps what it inherits open: its output goes to a file, else "go test" would wait for it.
