@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X plumbline/internal/cli.buildVersion=$(VERSION) -X plumbline/
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@latest
 
-.PHONY: help demo test bench check build generate clean
+.PHONY: help demo test bench check build generate assets clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -30,6 +30,9 @@ build: ## a static binary in bin/plumbline
 
 generate: ## write the generated files again
 	$(GO) generate ./...
+
+assets: ## build styles and script again from their sources (needs node; the results are committed)
+	cd internal/web/assets/src && npm ci && npm run build
 
 clean: ## remove what was built
 	rm -rf bin
