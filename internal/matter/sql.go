@@ -92,43 +92,13 @@ func LoadMany(ctx context.Context, tx *store.Tx, ids []ref.MatterID) (map[ref.Ma
 	for i, id := range ids {
 		plain[i] = int64(id)
 	}
+	t, err := loadRows(ctx, tx, plain)
+	if err != nil {
+		return nil, err
+	}
 	out := make(map[ref.MatterID]State, len(ids))
-	found, err := matters.LoadMany(ctx, tx, plain)
-	if err != nil {
-		return nil, err
-	}
-	a, err := allegations.LoadMany(ctx, tx, plain)
-	if err != nil {
-		return nil, err
-	}
-	p, err := parties.LoadMany(ctx, tx, plain)
-	if err != nil {
-		return nil, err
-	}
-	c, err := clocks.LoadMany(ctx, tx, plain)
-	if err != nil {
-		return nil, err
-	}
-	l, err := links.LoadMany(ctx, tx, plain)
-	if err != nil {
-		return nil, err
-	}
-	d, err := dids.LoadMany(ctx, tx, plain)
-	if err != nil {
-		return nil, err
-	}
-	g, err := assigned.LoadMany(ctx, tx, plain)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range plain {
-		if len(found[id]) == 0 {
-			if len(a[id])+len(p[id])+len(c[id])+len(l[id])+len(d[id])+len(g[id]) == 0 {
-				continue
-			}
-			found[id] = []Row{{}}
-		}
-		out[ref.MatterID(id)] = State{Matter: found[id][0], Allegations: a[id], Parties: p[id], Clocks: c[id], Links: l[id], Did: d[id], Assigned: g[id]}
+	for id := range t.matter {
+		out[ref.MatterID(id)] = t.state(id)
 	}
 	return out, nil
 }
@@ -218,7 +188,7 @@ func rowsByRef(ctx context.Context, tx *store.Tx, refs []ref.Reference) (map[ref
 // holdersOf returns the bodies at which an active account holds a duty on a day.
 func holdersOf(ctx context.Context, tx *store.Tx, duty, day string) ([]ref.BodyID, error) {
 	found, err := tx.Query(ctx, `SELECT DISTINCT g.body FROM grant_duty g JOIN account a ON a.id = g.account
-		WHERE g.duty = $1 AND a.active = 1 AND g.valid_from <= $2 AND (g.valid_to = '' OR g.valid_to >= $2)`, duty, day)
+		WHERE g.duty = $1 AND a.active = 1 AND g.valid_from <= $2 AND (g.valid_to = '' OR g.valid_to > $2)`, duty, day)
 	if err != nil {
 		return nil, fmt.Errorf("matter: who is %s: %w", duty, err)
 	}

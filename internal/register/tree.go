@@ -80,7 +80,9 @@ func (t *Tree) Above(id ref.BodyID) []ref.BodyID {
 }
 
 // Within reports whether body is top or lies below it.
-func (t *Tree) Within(body, top ref.BodyID) bool { return top != 0 && slices.Contains(t.Above(body), top) }
+func (t *Tree) Within(body, top ref.BodyID) bool {
+	return top != 0 && slices.Contains(t.Above(body), top)
+}
 
 // Superior returns the nearest body above id that has what is asked for, else the one directly above; 0 if nothing is.
 func (t *Tree) Superior(id ref.BodyID, has func(ref.BodyID) bool) ref.BodyID {
@@ -228,4 +230,6 @@ func (b *Body) matches(q string) int {
 	return rank
 }
 
-func noBody(what string) error { return fault.New(fault.NotFound, "register.no-body", fault.Args{"body": what}) }
+func noBody(what string) error {
+	return fault.New(fault.NotFound, "register.no-body", fault.Args{"body": what})
+}

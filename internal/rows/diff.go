@@ -1,9 +1,12 @@
 package rows
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"sort"
+
+	"plumbline/internal/store"
 )
 
 // Problem says in what way a table differs from the record. Each has words in the catalogues under "verify.<problem>".
@@ -74,4 +77,28 @@ func (t *Table[T]) Diff(owner int64, want, got []T) []Difference {
 		return out[i].Column < out[j].Column
 	})
 	return out
+}
+
+// Strays returns the rows that belong to nothing the journal knows: no stream "thing/ID" has a first entry. At most
+// limit are named.
+func (t *Table[T]) Strays(ctx context.Context, tx *store.Tx, thing string, limit int) ([]Difference, error) {
+	col := t.keyColumn()
+	found, err := tx.Query(ctx, "SELECT DISTINCT x."+col+" FROM "+t.name+" x WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.stream = '"+
+		thing+"/' || CAST(x."+col+" AS TEXT) AND e.n = 1) ORDER BY x."+col+" LIMIT $1", int64(limit))
+	if err != nil {
+		return nil, fmt.Errorf("strays of %s: %w", t.name, err)
+	}
+	owners, err := store.Collect(found, func(r *store.Rows) (id int64, err error) { return id, r.Scan(&id) })
+	if err != nil {
+		return nil, fmt.Errorf("strays of %s: %w", t.name, err)
+	}
+	all, err := t.LoadMany(ctx, tx, owners)
+	if err != nil {
+		return nil, err
+	}
+	var out []Difference
+	for _, id := range owners {
+		out = append(out, t.Diff(id, nil, all[id])...)
+	}
+	return out, nil
 }

@@ -31,7 +31,11 @@ CREATE TABLE matter (
 CREATE INDEX matter_queue ON matter (body, final, due, id);
 CREATE INDEX matter_desk ON matter (desk_body, desk, final, due, id);
 CREATE INDEX matter_subject ON matter (subject) WHERE subject <> 0;
-CREATE INDEX matter_open_due ON matter (due) WHERE final = 0 AND due > 0;
+CREATE INDEX matter_open_due ON matter (due, id) WHERE final = 0 AND due > 0;
+CREATE INDEX matter_received ON matter (received, id);
+CREATE INDEX matter_changed ON matter (changed, id);
+CREATE INDEX matter_concerned ON matter (concerned, id);
+CREATE INDEX matter_source ON matter (source_key) WHERE source <> '';
 CREATE UNIQUE INDEX matter_channel ON matter (channel) WHERE channel IS NOT NULL;
 CREATE TABLE allegation (
     matter BIGINT NOT NULL,
@@ -50,6 +54,7 @@ CREATE TABLE allegation (
     data TEXT NOT NULL,
     PRIMARY KEY (matter, no)
 );
+CREATE INDEX allegation_conduct ON allegation (conduct, matter);
 CREATE INDEX allegation_official ON allegation (official, matter) WHERE official <> 0;
 CREATE TABLE party (
     matter BIGINT NOT NULL,
@@ -94,6 +99,7 @@ CREATE TABLE did (
     effects TEXT NOT NULL,
     PRIMARY KEY (matter, kind, action, from_matter, n)
 );
+CREATE INDEX did_account ON did (account, matter) WHERE account <> 0;
 CREATE TABLE assigned (
     matter BIGINT NOT NULL,
     account BIGINT NOT NULL,
