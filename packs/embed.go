@@ -4,7 +4,7 @@ package packs
 
 import "embed"
 
-// FS holds every bundled pack under its name.
+// FS holds every bundled pack under its name: the files in its folder and in the folders of that, no deeper.
 //
-//go:embed *
+//go:embed */*.* */*/*
 var FS embed.FS

@@ -18,3 +18,18 @@ func TestBundledPacksLoad(t *testing.T) {
 		})
 	}
 }
+
+func TestBundledPacksAreFair(t *testing.T) {
+	for _, name := range BundledNames() {
+		t.Run(name, func(t *testing.T) {
+			r, err := Report(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.OK() {
+				t.Error(r.Text())
+			}
+			t.Log(r.Text())
+		})
+	}
+}
