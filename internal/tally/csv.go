@@ -1,0 +1,69 @@
+package tally
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// WriteCSV writes a figure as a table: a column for each dimension (and, if the result has labels, its label), then the
+// value. The last line, with empty keys, is the total. Labels that a spreadsheet would take for a formula are quoted
+// with an apostrophe.
+func (r *Result) WriteCSV(w io.Writer) error {
+	rows := make([]PublicRow, len(r.Rows))
+	for i, row := range r.Rows {
+		rows[i] = PublicRow{Row: row}
+	}
+	return WritePublicCSV(w, r, rows, r.Total, true)
+}
+
+// WritePublicCSV is WriteCSV for a figure under the small-number rule: values withheld are empty.
+func WritePublicCSV(w io.Writer, r *Result, rows []PublicRow, total int64, shown bool) error {
+	labelled := len(rows) > 0 && len(rows[0].Labels) > 0
+	out := csv.NewWriter(w)
+	var head []string
+	for _, d := range r.By {
+		head = append(head, d)
+		if labelled {
+			head = append(head, d+"_label")
+		}
+	}
+	lines := [][]string{append(head, "value")}
+	for _, row := range rows {
+		var line []string
+		for i, k := range row.Key {
+			line = append(line, harmless(k))
+			if labelled {
+				line = append(line, harmless(row.Labels[i]))
+			}
+		}
+		value := strconv.FormatInt(row.Value, 10)
+		if row.Withheld {
+			value = ""
+		}
+		lines = append(lines, append(line, value))
+	}
+	if len(r.By) > 0 { // without dimensions, the one row is the total
+		last := make([]string, len(lines[0]))
+		if shown {
+			last[len(last)-1] = strconv.FormatInt(total, 10)
+		}
+		lines = append(lines, last)
+	}
+	if err := out.WriteAll(lines); err != nil {
+		return fmt.Errorf("tally: csv: %w", err)
+	}
+	return nil
+}
+
+// harmless keeps a spreadsheet from calculating what a name says.
+func harmless(s string) string {
+	if s != "" {
+		switch s[0] {
+		case '=', '+', '-', '@', '\t', '\r':
+			return "'" + s
+		}
+	}
+	return s
+}
