@@ -175,7 +175,7 @@ func MayAct(v Viewer, k *pack.Kind, a *pack.Action, f Facts, did []Did) (Grant, 
 
 // Who returns the duties that may take action a, and the bodies at which they have to be held.
 func Who(a *pack.Action, f Facts) (duties []string, bodies []ref.BodyID) {
-	duties = a.By
+	duties = atDesk(a)
 	switch place(a) {
 	case pack.OfSuperior:
 		if len(f.Above) > 1 {
@@ -190,7 +190,6 @@ func Who(a *pack.Action, f Facts) (duties []string, bodies []ref.BodyID) {
 	case pack.OfOther:
 		bodies = append(bodies, f.Above...)
 	case pack.OfOutside:
-		duties = a.RecordedBy
 		bodies = []ref.BodyID{f.Body}
 		if f.DeskBody != f.Body && f.DeskBody != 0 {
 			bodies = append(bodies, f.DeskBody)
@@ -293,17 +292,22 @@ func actingDuties(k *pack.Kind, effects []string) []string {
 		if effects != nil && !slices.ContainsFunc(a.Effects, func(e pack.Effect) bool { return slices.Contains(effects, e.Name) }) {
 			continue
 		}
-		duties := a.By
-		if place(a) == pack.OfOutside {
-			duties = a.RecordedBy
-		}
-		for _, d := range duties {
+		for _, d := range atDesk(a) {
 			if !slices.Contains(out, d) {
 				out = append(out, d)
 			}
 		}
 	}
 	return out
+}
+
+// atDesk are the duties whose holders take a step at a desk: those that may, or those that record what an outside body,
+// the reporter or the official concerned has done.
+func atDesk(a *pack.Action) []string {
+	if len(a.RecordedBy) > 0 {
+		return a.RecordedBy
+	}
+	return a.By
 }
 
 func place(a *pack.Action) pack.Of {

@@ -67,7 +67,7 @@ func (e *Engine) Choices(ctx context.Context, tx *store.Tx, v access.Viewer, id 
 
 func staffStep(p *pack.Pack, a *pack.Action) bool {
 	duties := a.By
-	if a.Of == pack.OfOutside {
+	if len(a.RecordedBy) > 0 {
 		duties = a.RecordedBy
 	}
 	return slices.ContainsFunc(duties, func(id string) bool {

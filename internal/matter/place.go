@@ -40,7 +40,9 @@ func (d *deciding) commands(body ref.BodyID) bool {
 // own answer is not to be had or must be passed over, the matter goes up, and at the very top it stays with the one
 // body that is left; there, nobody it names can take it in hand (package access).
 func (d *deciding) route() (ref.BodyID, string, error) {
-	r, err := d.Pack.Route(d.Kind, d.env(d.values))
+	env := d.env(d.values)
+	env.Subject = subject(d.Pack, d.s, d.Tree) // as it is now: at opening there was nothing before
+	r, err := d.Pack.Route(d.Kind, env)
 	if err != nil {
 		return 0, "", fmt.Errorf("matter: route %s: %w", d.Kind.ID, err)
 	}
