@@ -81,7 +81,7 @@ func (n *notes) get(t *target, s *scope) (string, error) {
 func (n *notes) bad(t *target, s *scope, why string) (string, error) {
 	switch t.bad.mode {
 	case "flag", "default":
-		n.flag("bad-value:"+strings.ReplaceAll(t.name, ": ", "."), t.label, s.row, why)
+		n.flag("bad-value:"+flagName(t.name), t.label, s.row, why)
 		return t.bad.value, nil
 	}
 	return "", &badValue{t.name + ": " + why}
@@ -509,4 +509,10 @@ func (g *group) parties(rec *matterRecord) error {
 		}
 	}
 	return nil
+}
+
+// flagName makes "a post: rank" the "post.rank" of a flag's id.
+func flagName(target string) string {
+	target = strings.TrimPrefix(strings.TrimPrefix(target, "a "), "an ")
+	return strings.ReplaceAll(strings.ReplaceAll(target, ": ", "."), " ", "-")
 }
