@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"plumbline/internal/journal"
 	"plumbline/internal/matter"
 	"plumbline/internal/office"
+	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
 	"plumbline/internal/web/assets"
@@ -113,6 +115,9 @@ type route struct {
 // guard makes a handler of a route: nobody passes a door that is not theirs, and every error becomes a page.
 func (s *Server) guard(rt route) http.Handler {
 	return s.site.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		if rec, ok := r.Context().Value(recorderKey{}).(*recorder); ok {
+			rec.route = rt.pattern
+		}
 		who := viewerFrom(r.Context())
 		switch {
 		case rt.door == public:
@@ -141,7 +146,7 @@ func isAdmin(v access.Viewer) bool {
 func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 	to := "/staff/sign-in"
 	if r.Method == http.MethodGet {
-		to += "?return=" + queryEscape(r.URL.RequestURI())
+		to += "?return=" + url.QueryEscape(r.URL.RequestURI())
 	}
 	return view.Redirect(w, r, to)
 }
@@ -167,7 +172,7 @@ func (s *Server) identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in := account.Session{}
 		if id, err := strconv.ParseInt(s.sessions.GetString(r.Context(), "account"), 10, 64); err == nil {
-			in.Account = account.ID(id)
+			in.Account = ref.AccountID(id)
 			in.Stamp, _ = strconv.ParseInt(s.sessions.GetString(r.Context(), "stamp"), 10, 64) // 0 stands for no session
 		}
 		if in.Account == 0 {
@@ -222,7 +227,9 @@ func (s *Server) frame(r *http.Request, say *words.Speaker) view.Frame {
 func by(r *http.Request) account.By { return account.Person(viewer(r), journal.ViaWeb) }
 
 // tree is the register's tree of bodies, read again when it has changed.
-func (s *Server) tree(ctx context.Context, tx *store.Tx) (*register.Tree, error) { return s.trees.Tree(ctx, tx) }
+func (s *Server) tree(ctx context.Context, tx *store.Tx) (*register.Tree, error) {
+	return s.trees.Tree(ctx, tx)
+}
 
 // maxBody is the largest request that is read; forms carry texts, not files.
 const maxBody = 1 << 20
@@ -251,8 +258,8 @@ func form(r *http.Request) error {
 func (s *Server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
-		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(rec, r)
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK, route: "none"}
+		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), recorderKey{}, rec)))
 		level := slog.LevelDebug
 		if rec.status >= 500 {
 			level = slog.LevelWarn
@@ -261,6 +268,8 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", time.Since(begun)))
 	})
 }
+
+type recorderKey struct{}
 
 type recorder struct {
 	http.ResponseWriter

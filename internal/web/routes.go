@@ -1,0 +1,67 @@
+package web
+
+// routes is every page there is: where it is, who may come through its door, and who answers. Pages of one area stand
+// together; the handlers stand in the file named after it.
+func (s *Server) routes() []route {
+	return []route{
+		// staff_sign.go
+		{"GET /staff/sign-in", public, s.signInPage},
+		{"POST /staff/sign-in", public, s.signIn},
+		{"POST /staff/sign-out", public, s.signOut},
+		{"GET /staff/account", waiting, s.ownAccount},
+		{"GET /staff/account/password", waiting, s.passwordPage},
+		{"POST /staff/account/password", waiting, s.changePassword},
+		{"POST /staff/account/language", staff, s.changeLanguage},
+
+		// staff_work.go
+		{"GET /staff", staff, s.work},
+		{"GET /staff/queue", staff, s.queue},
+		{"GET /staff/assign", staff, s.assignPage},
+		{"POST /staff/assign", staff, s.assign},
+
+		// staff_matter.go
+		{"GET /staff/matters/{ref}", staff, s.matterPage("", overviewTab)},
+		{"GET /staff/matters/{ref}/people", staff, s.matterPage("people", peopleTab)},
+		{"GET /staff/matters/{ref}/messages", staff, s.matterPage("messages", messagesTab)},
+		{"GET /staff/matters/{ref}/timeline", staff, s.matterPage("timeline", timelineTab)},
+		{"GET /staff/matters/{ref}/related", staff, s.matterPage("related", relatedTab)},
+
+		// staff_act.go
+		{"GET /staff/matters/{ref}/act/{action}", staff, s.actPage},
+		{"POST /staff/matters/{ref}/act/{action}", staff, s.act},
+		{"GET /staff/matters/{ref}/done/{n}", staff, s.donePage},
+		{"GET /staff/matters/{ref}/note", staff, s.notePage},
+		{"POST /staff/matters/{ref}/note", staff, s.note},
+		{"GET /staff/matters/{ref}/link", staff, s.linkPage},
+		{"POST /staff/matters/{ref}/link", staff, s.link},
+		{"GET /staff/new", staff, s.newPage},
+		{"GET /staff/new/{kind}", staff, s.newKindPage},
+		{"POST /staff/new/{kind}", staff, s.newMatter},
+
+		// staff_register.go
+		{"GET /staff/bodies", staff, s.bodies},
+		{"GET /staff/bodies/{id}", staff, s.body},
+		{"GET /staff/officials", staff, s.officials},
+		{"GET /staff/officials/{id}", staff, s.official},
+
+		// admin.go
+		{"GET /admin", admins, s.adminHome},
+		{"GET /admin/accounts", admins, s.adminAccounts},
+		{"GET /admin/accounts/new", admins, s.newAccountPage},
+		{"POST /admin/accounts/new", admins, s.newAccount},
+		{"GET /admin/accounts/{id}", admins, s.adminAccount},
+		{"GET /admin/accounts/{id}/change", admins, s.changeAccountPage},
+		{"POST /admin/accounts/{id}/change", admins, s.changeAccount},
+		{"GET /admin/accounts/{id}/grant", admins, s.grantPage},
+		{"POST /admin/accounts/{id}/grant", admins, s.grant},
+		{"GET /admin/accounts/{id}/revoke", admins, s.revokePage},
+		{"POST /admin/accounts/{id}/revoke", admins, s.revoke},
+		{"GET /admin/accounts/{id}/password", admins, s.resetPage},
+		{"POST /admin/accounts/{id}/password", admins, s.reset},
+		{"GET /admin/accounts/{id}/active", admins, s.activePage},
+		{"POST /admin/accounts/{id}/active", admins, s.setActive},
+		{"GET /admin/packs", admins, s.adminPacks},
+		{"GET /admin/settings", admins, s.settingsPage},
+		{"POST /admin/settings", admins, s.saveSettings},
+	}
+}
