@@ -379,7 +379,8 @@ type upsert struct {
 	full       string // text for as many rows as one statement takes
 }
 
-const rowsAtOnce = 128
+// rowsAtOnce is small because the SQLite driver finds the arguments of a statement by name, one after the other.
+const rowsAtOnce = 16
 
 func (u *upsert) add(ctx context.Context, tx *store.Tx, values ...any) error {
 	u.args = append(u.args, values...)
@@ -475,6 +476,8 @@ func loadTimes(ctx context.Context, tx *store.Tx, ms *Measures, people []person)
 
 func storeTimes(ctx context.Context, tx *store.Tx, ms *Measures, rows []timesRow) error {
 	var fresh [][]any
+	up := upsert{head: `INSERT INTO seen (measure, body, official, times) VALUES `, cols: 4,
+		tail: ` ON CONFLICT (measure, body, official) DO UPDATE SET times = excluded.times`}
 	for _, r := range rows {
 		id := ms.list[r.measure].ID
 		text, err := timesText(r.times)
@@ -487,11 +490,14 @@ func storeTimes(ctx context.Context, tx *store.Tx, ms *Measures, rows []timesRow
 		case r.known && len(r.times) == 0:
 			_, err = tx.Exec(ctx, `DELETE FROM seen WHERE measure = $1 AND body = $2 AND official = $3`, id, r.body, r.official)
 		case r.known:
-			_, err = tx.Exec(ctx, `UPDATE seen SET times = $1 WHERE measure = $2 AND body = $3 AND official = $4`, text, id, r.body, r.official)
+			err = up.add(ctx, tx, id, r.body, r.official, text)
 		}
 		if err != nil {
 			return fmt.Errorf("tally: officials seen: %w", err)
 		}
+	}
+	if err := up.flush(ctx, tx); err != nil {
+		return err
 	}
 	if err := tx.InsertMany(ctx, "seen", []string{"measure", "body", "official", "times"}, fresh); err != nil {
 		return fmt.Errorf("tally: officials seen: %w", err)
