@@ -93,10 +93,24 @@ func NewReceiptCode() ReceiptCode {
 	if _, err := rand.Read(b[:]); err != nil {
 		panic(err) // as above
 	}
+	return makeReceiptCode(b)
+}
+
+// ReceiptCodeFor returns the code that belongs to a secret: the same secret always gives the same code, and the code
+// tells nothing about the secret. It is as hard to guess as the secret is.
+func ReceiptCodeFor(secret []byte) ReceiptCode {
+	sum := sha256.Sum256(append([]byte("plumbline receipt for\x00"), secret...))
+	return makeReceiptCode([16]byte(sum[:16]))
+}
+
+func makeReceiptCode(b [16]byte) ReceiptCode {
 	hi, lo := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 	body := encode(hi&(1<<50-1), 10) + encode(lo&(1<<50-1), 10)
 	return group(body + string(check(body)))
 }
+
+// Groups are the parts in which a code is shown and read aloud.
+func (c ReceiptCode) Groups() []string { return strings.Split(string(c), "-") }
 
 // ParseReceiptCode reads a code as people type it.
 func ParseReceiptCode(s string) (ReceiptCode, error) {

@@ -99,3 +99,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAReceiptCodeForASecret(t *testing.T) {
+	one := ReceiptCodeFor([]byte("secret"))
+	if again := ReceiptCodeFor([]byte("secret")); again != one {
+		t.Errorf("one secret gives %s and %s", one, again)
+	}
+	if other := ReceiptCodeFor([]byte("secret.")); other == one {
+		t.Error("two secrets give one code")
+	}
+	if parsed, err := ParseReceiptCode(string(one)); err != nil || parsed != one {
+		t.Errorf("%s does not read back: %s, %v", one, parsed, err)
+	}
+	if got := len(one.Groups()); got != 3 {
+		t.Errorf("%d groups", got)
+	}
+}
