@@ -215,7 +215,8 @@ func (c *checker) clocks(k *Kind) {
 
 // stopped looks for a way to be in s with every one of the clocks stopped. The memory is the set of stopped clocks.
 func (c *checker) stopped(k *Kind, s *State, clocks []*Clock) {
-	after := func(e edge, m memory) memory {
+	after := func(n node, e edge) (memory, bool) {
+		m := n.m
 		for i, cl := range clocks {
 			bit := memory(1) << i
 			stops := slices.ContainsFunc(cl.Until, e.a.Has)
@@ -228,10 +229,10 @@ func (c *checker) stopped(k *Kind, s *State, clocks []*Clock) {
 				m &^= bit
 			}
 		}
-		return m
+		return m, false
 	}
 	all := memory(1)<<len(clocks) - 1
-	x := c.g.explore(within(k, 0), after, 0)
+	x := c.g.explore(within(k, 0), after, alone)
 	for _, n := range x.order {
 		if n.kind != k.ID || n.state != s.ID || n.m != all {
 			continue

@@ -245,12 +245,11 @@ func (c *checker) routes(k *Kind, env *Env) (surely bool, maybe []int) {
 }
 
 func describe(s EnvSubject) string {
-	or := func(x, none string) string {
+	or := func(what, x string) string {
 		if x == "" {
-			return none
+			return "unknown " + what
 		}
-		return x
+		return what + " " + x
 	}
-	return fmt.Sprintf("somebody of %s in %s of %s",
-		or(s.Rank, "unknown rank"), or(s.Sector, "an unknown sector"), or(s.Level, "unknown level"))
+	return fmt.Sprintf("somebody of %s, %s and %s", or("rank", s.Rank), or("sector", s.Sector), or("level", s.Level))
 }

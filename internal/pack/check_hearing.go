@@ -85,9 +85,11 @@ func minimumKey(rule string) string {
 // somewhereElse: an appeal that was opened must be able to reach another body.
 func (c *checker) somewhereElse(k *Kind, a *Action) {
 	for _, e := range c.g.edgesOf(k, a) {
-		x := c.g.explore([]start{{node{at: at{k.ID, e.to.ID}}}}, func(edge, memory) memory { return 0 }, 0)
+		x := c.g.explore([]start{{node{at: at{k.ID, e.to.ID}}}}, forget, across)
 		found := false
-		c.onEdges(nil, x, func(_ node, o edge) { found = found || o.a.Has(EffAppealDecide) })
+		for _, n := range x.order {
+			found = found || slices.ContainsFunc(c.g.edges[n.at], func(o edge) bool { return o.a.Has(EffAppealDecide) })
+		}
 		if !found {
 			c.step("F10", e, c.g.pathTo(k, e.from.ID, e), "add what leads to another body that decides the appeal (effect appeal-decide, of: outside or superior)", "opens a time to appeal, but no appeal can be decided after it")
 		}
@@ -160,11 +162,10 @@ func heardWrong(a *Action, m memory) (message, remedy string) {
 
 // heard: F8, across the kinds.
 func (c *checker) heard() {
-	x := c.g.explore(c.g.fromRoots(0), heardStep, ^memory(0))
-	c.onEdges(nil, x, func(n node, e edge) {
-		if msg, remedy := heardWrong(e.a, heardStep(e, n.m)); msg != "" {
-			c.step("F8", e, x.path(n, e), remedy, "%s", msg)
-		}
+	c.hold("F8", c.g.fromRoots(0), taking(^memory(0)), func(e edge, m memory) (memory, string, string) {
+		after := heardStep(e, m)
+		msg, remedy := heardWrong(e.a, after)
+		return after, msg, remedy
 	})
 }
 
@@ -213,11 +214,10 @@ func appealWrong(e edge, before, after memory) (message, remedy string) {
 
 // appeal: F10, across the kinds.
 func (c *checker) appeal() {
-	x := c.g.explore(c.g.fromRoots(0), appealStep, appealInherit)
-	c.onEdges(nil, x, func(n node, e edge) {
-		if msg, remedy := appealWrong(e, n.m, appealStep(e, n.m)); msg != "" {
-			c.step("F10", e, x.path(n, e), remedy, "%s", msg)
-		}
+	c.hold("F10", c.g.fromRoots(0), taking(appealInherit), func(e edge, m memory) (memory, string, string) {
+		after := appealStep(e, m)
+		msg, remedy := appealWrong(e, m, after)
+		return after, msg, remedy
 	})
 }
 
@@ -246,19 +246,10 @@ func roleOf(earlier, later *Action) *role {
 // apart: F9, across the kinds. For every action that can come first, it looks for the nearest later one that the same
 // person might do.
 func (c *checker) apart() {
-	playing := func(e edge, second bool) bool {
-		return slices.ContainsFunc(roles, func(r role) bool {
-			if second {
-				return e.a.Has(r.second)
-			}
-			return e.a.Has(r.first)
-		})
-	}
-	type pair struct{ first, second *Action }
 	done := map[pair]bool{}
 	for _, n := range c.g.plain.order {
 		for _, first := range c.g.edges[n.at] {
-			if !playing(first, false) {
+			if !slices.ContainsFunc(roles, func(r role) bool { return first.a.Has(r.first) }) {
 				continue
 			}
 			if r := roleOf(first.a, first.a); r != nil && !done[pair{first.a, first.a}] {
@@ -273,29 +264,34 @@ func (c *checker) apart() {
 			if first.opens != nil {
 				starts = append(starts, start{node{at: at{first.opens.ID, first.opens.Start}}})
 			}
-			x := c.g.explore(starts, func(edge, memory) memory { return 0 }, 0)
-			c.onEdges(nil, x, func(m node, second edge) {
-				if !playing(second, true) || first.a == second.a || done[pair{first.a, second.a}] {
-					return
-				}
-				r := roleOf(first.a, second.a)
-				if r == nil || c.p.differ(first.k, first.a, second.k, second.a) {
-					return
-				}
-				done[pair{first.a, second.a}] = true
-				name := first.a.ID
-				if first.k != second.k {
-					name = first.k.ID + "." + name
-				}
-				path := c.g.plain.path(n, first)
-				rest := x.path(m, second)
-				if len(rest) > 0 && rest[0].Kind != first.k.ID {
-					path[len(path)-1].Opens = rest[0].Kind
-				}
-				c.step("F9", second, append(path, rest...),
-					fmt.Sprintf("write not_by: [%s] on %s, or let the duties exclude each other", name, second.a.ID),
-					"is by %s, who may be the person that did %s: one would %s and %s", second.a.who(), name, verb(r.first), verb(r.second))
-			})
+			c.follow(first, n, c.g.explore(starts, forget, across), done)
+		}
+	}
+}
+
+// pair is two actions in the order in which they were done.
+type pair struct{ first, second *Action }
+
+// follow reports what the person that took the edge first might do later, in what x can reach from it.
+func (c *checker) follow(first edge, n node, x *exploration, done map[pair]bool) {
+	for _, m := range x.order {
+		for _, second := range c.g.edges[m.at] {
+			r := roleOf(first.a, second.a)
+			if r == nil || first.a == second.a || done[pair{first.a, second.a}] || c.p.differ(first.k, first.a, second.k, second.a) {
+				continue
+			}
+			done[pair{first.a, second.a}] = true
+			name := first.a.ID
+			if first.k != second.k {
+				name = first.k.ID + "." + name
+			}
+			path, rest := c.g.plain.path(n, first), x.path(m, second)
+			if rest[0].Kind != first.k.ID {
+				path[len(path)-1].Opens = rest[0].Kind
+			}
+			c.step("F9", second, append(path, rest...),
+				fmt.Sprintf("write not_by: [%s] on %s, or let the duties exclude each other", name, second.a.ID),
+				"is by %s, who may be the person that did %s: one would %s and %s", second.a.who(), name, verb(r.first), verb(r.second))
 		}
 	}
 }

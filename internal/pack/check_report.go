@@ -119,8 +119,8 @@ func (em *earlyMonitor) step(e edge, m memory, apart func(proposal, review *Acti
 	}
 	if a.Has(EffTransfer) {
 		m |= earlyReferred
-	} else if m&earlyReferred != 0 && !a.otherBody() && e.to != e.from {
-		m &^= earlyReferred // taken back
+	} else if em.p.onlyBy(a.By, ActorSystem) || a.Has(EffReturn) || a.otherBody() {
+		m &^= earlyReferred // taken back, or answered
 	}
 	if a.Has(EffConclude) {
 		m |= earlyConcluded
@@ -179,23 +179,25 @@ func (em *earlyMonitor) wrong(e edge, before, after memory) (message, remedy str
 func (c *checker) early(k *Kind) {
 	em := newEarlyMonitor(c.p, k)
 	apart := func(p, r *Action) bool { return c.p.differ(k, p, k, r) && otherDesk(p, r) }
-	step := func(e edge, m memory) memory { return em.step(e, m, apart) }
-	x := c.g.explore(within(k, 0), step, 0)
-	c.onEdges(k, x, func(n node, e edge) {
-		if msg, remedy := em.wrong(e, n.m, step(e, n.m)); msg != "" {
-			c.step("F5", e, x.path(n, e), remedy, "%s", msg)
-		}
+	c.hold("F5", within(k, 0), alone, func(e edge, m memory) (memory, string, string) {
+		after := em.step(e, m, apart)
+		msg, remedy := em.wrong(e, m, after)
+		return after, msg, remedy
 	})
 }
 
-// onEdges calls do for every edge out of every node of the kind that was reached, the nearest first.
-func (c *checker) onEdges(k *Kind, x *exploration, do func(node, edge)) {
+// hold explores with what a rule remembers and reports every step that the rule finds wrong, with a shortest way to it.
+// Nothing is explored beyond such a step.
+func (c *checker) hold(rule string, starts []start, in scope, judge func(e edge, before memory) (after memory, message, remedy string)) {
+	x := c.g.explore(starts, func(n node, e edge) (memory, bool) {
+		after, msg, _ := judge(e, n.m)
+		return after, msg != ""
+	}, in)
 	for _, n := range x.order {
-		if k != nil && n.kind != k.ID {
-			continue
-		}
 		for _, e := range c.g.edges[n.at] {
-			do(n, e)
+			if _, msg, remedy := judge(e, n.m); msg != "" {
+				c.step(rule, e, x.path(n, e), remedy, "%s", msg)
+			}
 		}
 	}
 }
@@ -204,29 +206,27 @@ func (c *checker) onEdges(k *Kind, x *exploration, do func(node, edge)) {
 // brings it back.
 func (c *checker) handing(k *Kind) {
 	const pending memory = 1
-	step := func(e edge, m memory) memory {
+	c.hold("F6", within(k, 0), alone, func(e edge, m memory) (memory, string, string) {
+		after := m
 		switch {
 		case e.a.Has(EffTransfer):
-			return pending
+			after = pending
 		case m == pending && (e.a.otherBody() || c.p.onlyBy(e.a.By, ActorSystem) || e.a.Has(EffReturn)):
-			return 0
+			after = 0
 		}
-		return m
-	}
-	x := c.g.explore(within(k, 0), step, 0)
-	c.onEdges(k, x, func(n node, e edge) {
-		if step(e, n.m) != pending {
-			return
-		}
-		remedy := "give " + e.to.ID + " a clock with then: an action of the system that takes it back"
 		switch {
+		case after != pending:
 		case e.to.Final:
-			c.step("F6", e, x.path(n, e), "transfer to an open state that the other body's acknowledgement leads out of, and a clock takes back from", "ends a report in the hands of somebody who has not acknowledged it")
+			return after, "ends a report in the hands of somebody who has not acknowledged it",
+				"transfer to an open state that the other body's acknowledgement leads out of, and a clock takes back from"
 		case !c.comesBack(k, e.to):
-			c.step("F6", e, x.path(n, e), remedy, "hands a report over, and nothing brings it back if nobody acknowledges it")
+			return after, "hands a report over, and nothing brings it back if nobody acknowledges it",
+				"give " + e.to.ID + " a clock with then: an action of the system that takes it back"
 		case !slices.ContainsFunc(c.g.edges[at{k.ID, e.to.ID}], func(o edge) bool { return o.a.otherBody() }):
-			c.step("F6", e, x.path(n, e), "add an action of the other body (of: outside or superior) that takes it over", "hands a report over, and nobody can acknowledge it")
+			return after, "hands a report over, and nobody can acknowledge it",
+				"add an action of the other body (of: outside or superior) that takes it over"
 		}
+		return after, "", ""
 	})
 }
 
@@ -310,32 +310,6 @@ func (c *checker) answer(k *Kind) {
 		return m
 	}
 	running := func(m memory, from, n int) bool { return m/ansFirst>>from&(1<<n-1) != 0 }
-	x := c.g.explore(within(k, begin), step, 0)
-	judge := func(n node, e edge, m memory) {
-		handed := e.a.Has(EffMerge) || e.a.otherBody() && e.to.Final
-		switch {
-		case len(ack) == 0 || m&ansAcknowledged != 0 || e.from.Final && e.to.Final:
-		case e.from.Final: // reopening
-			if !running(m, 0, len(ack)) {
-				c.step("F7", e, x.path(n, e), "let the clock run in "+e.to.ID+" too", "leaves no clock running for the acknowledgement that is still owed")
-			}
-		case e.to.Final:
-			c.step("F7", e, x.path(n, e), "acknowledge receipt on the way (effect acknowledge or feedback)", "ends a report whose receipt was never acknowledged")
-		case running(n.m, 0, len(ack)) && !running(m, 0, len(ack)): // said where it breaks off
-			c.step("F7", e, x.path(n, e), "let the clock run in "+e.to.ID+" too, without a break", "leaves no clock running for the acknowledgement that is still owed")
-		}
-		switch {
-		case len(fb) == 0 || m&ansAnswered != 0 || handed || e.from.Final && e.to.Final:
-		case e.from.Final:
-			if !running(m, len(ack), len(fb)) {
-				c.step("F7", e, x.path(n, e), "let the clock run in "+e.to.ID+" too", "leaves no clock running for the feedback that is still owed")
-			}
-		case e.to.Final:
-			c.step("F7", e, x.path(n, e), "answer the reporter on the way (effect feedback)", "ends a report with no feedback to the reporter")
-		case running(n.m, len(ack), len(fb)) && !running(m, len(ack), len(fb)):
-			c.step("F7", e, x.path(n, e), "let the clock run in "+e.to.ID+" too, without a break", "leaves no clock running for the feedback that is still owed")
-		}
-	}
 	if len(ack) > 0 && !running(begin, 0, len(ack)) {
 		c.plain("F7", k, k.At.Key("start"), "let a clock until acknowledge run in "+k.Start, "no clock for the acknowledgement runs in %s, where a report begins", k.Start)
 		return
@@ -344,8 +318,25 @@ func (c *checker) answer(k *Kind) {
 		c.plain("F7", k, k.At.Key("start"), "let a clock until feedback run in "+k.Start, "no clock for the feedback runs in %s, where a report begins", k.Start)
 		return
 	}
-	c.onEdges(k, x, func(n node, e edge) {
-		judge(n, e, step(e, n.m))
+	c.hold("F7", within(k, begin), alone, func(e edge, before memory) (memory, string, string) {
+		m := step(e, before)
+		ending := e.to.Final && !e.from.Final
+		handed := e.a.Has(EffMerge) || e.a.otherBody() && ending
+		owed := func(done memory, clocks []*Clock) bool {
+			return len(clocks) > 0 && m&done == 0 && !(e.from.Final && e.to.Final)
+		}
+		remedy := "let the clock run in " + e.to.ID + " too, without a break"
+		switch {
+		case owed(ansAcknowledged, ack) && ending:
+			return m, "ends a report whose receipt was never acknowledged", "acknowledge receipt on the way (effect acknowledge or feedback)"
+		case owed(ansAcknowledged, ack) && !running(m, 0, len(ack)):
+			return m, "leaves no clock running for the acknowledgement that is still owed", remedy
+		case owed(ansAnswered, fb) && ending && !handed:
+			return m, "ends a report with no feedback to the reporter", "answer the reporter on the way (effect feedback)"
+		case owed(ansAnswered, fb) && !ending && !running(m, len(ack), len(fb)):
+			return m, "leaves no clock running for the feedback that is still owed", remedy
+		}
+		return m, "", ""
 	})
 }
 

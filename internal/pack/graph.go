@@ -55,7 +55,7 @@ func newGraph(p *Pack) *graph {
 			}
 		}
 	}
-	g.plain = g.explore(g.fromRoots(0), func(edge, memory) memory { return 0 }, 0)
+	g.plain = g.explore(g.fromRoots(0), forget, across)
 	for _, n := range g.plain.order {
 		g.openBy[n.kind] = true
 	}
@@ -103,9 +103,29 @@ type arrival struct {
 // start is a node to begin at.
 type start struct{ n node }
 
-// explore walks breadth first, so that the first way to a node is a shortest one. step says what is remembered after
-// an edge; inherit masks what a matter opened by another takes along.
-func (g *graph) explore(starts []start, step func(edge, memory) memory, inherit memory) *exploration {
+// A step says what a rule remembers after an edge, and whether the way ends there: beyond a fault nothing is explored,
+// so that one mistake is not reported again in all that follows from it.
+type step func(n node, e edge) (after memory, stop bool)
+
+// forget is the step that remembers nothing.
+func forget(node, edge) (memory, bool) { return 0, false }
+
+// scope says whether an exploration goes on in the matters that actions open, and what these remember.
+type scope struct {
+	across bool
+	mask   memory
+}
+
+var (
+	alone  = scope{}             // within one kind
+	across = scope{across: true} // everywhere, remembering nothing
+)
+
+// taking is everywhere, the facts of mask being inherited.
+func taking(mask memory) scope { return scope{true, mask} }
+
+// explore walks breadth first, so that the first way to a node is a shortest one.
+func (g *graph) explore(starts []start, step step, inherit scope) *exploration {
 	x := &exploration{came: map[node]arrival{}}
 	visit := func(n node, how arrival) {
 		if _, seen := x.came[n]; !seen {
@@ -119,10 +139,13 @@ func (g *graph) explore(starts []start, step func(edge, memory) memory, inherit 
 	for i := 0; i < len(x.order); i++ {
 		n := x.order[i]
 		for _, e := range g.edges[n.at] {
-			m := step(e, n.m)
+			m, stop := step(n, e)
+			if stop {
+				continue
+			}
 			visit(node{at{n.kind, e.to.ID}, m}, arrival{n, e, true})
-			if e.opens != nil {
-				visit(node{at{e.opens.ID, e.opens.Start}, m & inherit}, arrival{n, e, true})
+			if e.opens != nil && inherit.across {
+				visit(node{at{e.opens.ID, e.opens.Start}, m & inherit.mask}, arrival{n, e, true})
 			}
 		}
 	}
@@ -138,7 +161,7 @@ func (g *graph) fromRoots(m memory) []start {
 	return starts
 }
 
-// within begins at the start of one kind; with edges that open others left aside it stays within it.
+// within begins at the start of one kind.
 func within(k *Kind, m memory) []start { return []start{{node{at{k.ID, k.Start}, m}}} }
 
 // path is the way by which the exploration reached n, and then the edges of last.

@@ -168,7 +168,7 @@ func (p *Pack) SmallestStaff(k *Kind) int {
 				continue
 			}
 			for _, d := range v.by {
-				if slices.ContainsFunc(q.duties, func(have string) bool { return have != d && p.Excluded(have, d) }) || p.Excluded(d, d) {
+				if slices.ContainsFunc(q.duties, func(have string) bool { return have != d && p.Excluded(have, d) }) {
 					continue
 				}
 				next := slices.Clone(staff)
