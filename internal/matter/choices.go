@@ -2,8 +2,10 @@ package matter
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"plumbline/internal/access"
 	"plumbline/internal/fault"
@@ -178,4 +180,29 @@ func (e *Engine) ReporterAct(ctx context.Context, tx *store.Tx, code ref.Receipt
 	}
 	return e.Act(ctx, tx, ActCmd{Matter: s.Matter.ID, Seen: seen, Action: action, Fields: v,
 		Actor: journal.Actor{Duty: p.DutyOf(pack.ActorReporter)}, Via: via})
+}
+
+// A Message is what passed between the office and a reporter in one step.
+type Message struct {
+	N       int64
+	At      time.Time
+	Duty    string
+	Action  string
+	Ours    bool            // written by the office
+	Content json.RawMessage // the fields of the step sealed for the reporter
+}
+
+// Messages returns what the reporter may read of a matter, oldest first: everything sealed for them.
+func (e *Engine) Messages(ctx context.Context, tx *store.Tx, id ref.MatterID) ([]Message, error) {
+	entries, err := journal.Stream(ctx, tx, id.Stream())
+	if err != nil {
+		return nil, err
+	}
+	var out []Message
+	for _, r := range entries {
+		if content, there := r.Sealed[access.Reporter]; there {
+			out = append(out, Message{N: r.N, At: r.At, Duty: r.By.Duty, Action: r.Action, Ours: r.By.Account != 0, Content: content})
+		}
+	}
+	return out, nil
 }

@@ -112,7 +112,7 @@ func (d *deciding) period() (field string, p calendar.Period) {
 func (d *deciding) pause(id, field string, p calendar.Period) {
 	c := d.Kind.Clock(id)
 	now, there := d.s.ClockOf(id)
-	if c == nil || !there || now.State != ClockRunning || now.Due <= d.Now.UnixMicro() {
+	if c == nil || !there || now.State != ClockRunning || now.Due < d.Now.UnixMicro() {
 		d.fail(field, "field.clock-not-running", fault.Args{"clock": id})
 		return
 	}
@@ -138,7 +138,7 @@ func resumed(c Clock, cal *calendar.Calendar, now time.Time) *Ticked {
 func (d *deciding) extend(id, field string, p calendar.Period) {
 	c := d.Kind.Clock(id)
 	now, there := d.s.ClockOf(id)
-	if c == nil || !there || now.State != ClockRunning || now.Due <= d.Now.UnixMicro() {
+	if c == nil || !there || now.State != ClockRunning && now.State != ClockOpen || now.Due < d.Now.UnixMicro() {
 		d.fail(field, "field.clock-not-running", fault.Args{"clock": id})
 		return
 	}
@@ -151,23 +151,23 @@ func (d *deciding) extend(id, field string, p calendar.Period) {
 		d.fail(field, "field.period-until", fault.Args{"until": d.cal.Day(most).String()})
 		return
 	}
-	d.add(&Ticked{ID: id, State: ClockRunning, Started: instant(now.Started), Due: at(due)})
+	d.add(&Ticked{ID: id, State: now.State, Started: instant(now.Started), Due: at(due)})
 }
 
 // Lapse says what running out of time comes to at an instant: clocks that are missed, times that are over, pauses that
-// have ended. then lists the actions that now happen by themselves, in the pack's order. It is pure and returns no
-// changes when nothing has run out.
+// have ended. then lists the actions that now happen by themselves, in the pack's order. Whoever acts at the very
+// instant of a deadline is in time. It is pure and returns no changes when nothing has run out.
 func Lapse(k *pack.Kind, cal *calendar.Calendar, s State, now time.Time) (changes []Change, missed bool, then []string) {
 	micros := now.UnixMicro()
 	for _, c := range s.Clocks {
 		var t *Ticked
 		switch {
-		case c.State == ClockPaused && c.PauseEnd <= micros:
+		case c.State == ClockPaused && c.PauseEnd < micros:
 			t = resumed(c, cal, time.UnixMicro(c.PauseEnd))
-		case c.State == ClockRunning && c.Due <= micros:
+		case c.State == ClockRunning && c.Due < micros:
 			missed = true
 			t = &Ticked{ID: c.ID, State: ClockMissed, Started: instant(c.Started), Due: instant(c.Due), Missed: at(now)}
-		case c.State == ClockOpen && c.Due <= micros:
+		case c.State == ClockOpen && c.Due < micros:
 			t = &Ticked{ID: c.ID, State: ClockOver, Started: instant(c.Started), Due: instant(c.Due)}
 			if pc := k.Clock(c.ID); pc != nil && pc.Then != "" {
 				then = append(then, pc.Then)

@@ -196,9 +196,11 @@ func (d *deciding) take(fields []pack.Field) error {
 	if err := d.note(asked); err != nil {
 		return err
 	}
-	for _, f := range asked {
-		if v, there := d.values[f.ID]; there {
-			d.absorb(f, v)
+	for _, bodies := range []bool{true, false} { // bodies first: allegations stand at the body concerned
+		for _, f := range asked {
+			if v, there := d.values[f.ID]; there && bodies == (f.Type == pack.TypeBody) {
+				d.absorb(f, v)
+			}
 		}
 	}
 	d.single(asked)
@@ -367,6 +369,9 @@ func (d *deciding) allege(v AllegationValue) {
 	}
 	if v.Body != "" && c.Body == nil {
 		c.Body = new(d.Tree.Now(d.Tree.ByCode(v.Body).ID))
+	}
+	if c.Body == nil && v.No == 0 && d.s.Matter.Concerned != 0 {
+		c.Body = new(d.s.Matter.Concerned)
 	}
 	if v.Rank != "" && c.Rank == nil {
 		c.Rank = &v.Rank

@@ -71,8 +71,11 @@ func unfair(rule, key string, args fault.Args) error {
 // fair refuses a step that would make a history the rules forbid.
 func (d *deciding) fair() error {
 	effects := d.happening()
-	if err := Separate(d.was, effects, d.Actor.Account); err != nil {
-		return err
+	// What somebody else has done is only recorded here; its doer is no account.
+	if len(d.Action.RecordedBy) == 0 {
+		if err := Separate(d.was, effects, d.Actor.Account); err != nil {
+			return err
+		}
 	}
 	for _, check := range []func() error{d.heard, d.periodOver, d.executable, d.reopenable, d.notMerged} {
 		if err := check(); err != nil {
@@ -125,7 +128,7 @@ func (d *deciding) periodOver() error {
 		if !d.happens(effect) || d.waived(of.rule) {
 			continue
 		}
-		if c, there := d.was.ClockOf(of.period); there && c.State == ClockOpen && c.Due > d.Now.UnixMicro() {
+		if c, there := d.was.ClockOf(of.period); there && c.State == ClockOpen && c.Due >= d.Now.UnixMicro() {
 			return unfair(of.rule, "fair.period", fault.Args{"period": of.period, "until": d.cal.Day(instant(c.Due).Time()).String()})
 		}
 	}

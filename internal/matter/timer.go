@@ -15,8 +15,8 @@ import (
 	"plumbline/internal/store"
 )
 
-const lapsedSQL = `SELECT matter FROM clock WHERE (state = 'running' OR state = 'open') AND due <= $1
-	UNION SELECT matter FROM clock WHERE state = 'paused' AND pause_end <= $1 LIMIT $2`
+const lapsedSQL = `SELECT matter FROM clock WHERE (state = 'running' OR state = 'open') AND due < $1
+	UNION SELECT matter FROM clock WHERE state = 'paused' AND pause_end < $1 LIMIT $2`
 
 // lapsedBatch is how many matters one look at the clocks takes on.
 const lapsedBatch = 200
