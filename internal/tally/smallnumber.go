@@ -20,6 +20,9 @@ type PublicRow struct {
 // from the line's sum. A line is all rows that differ in one dimension only; with that dimension taken together they would
 // make one row of the shorter table. Zero is shown: that something did not happen points at nobody.
 //
+// The rule protects against taking sums along the lines of one table and its shorter tables. It does not protect against
+// somebody who combines many tables cut in different ways; which figures are public is for the pack to say.
+//
 // total is the sum or the distinct number over all rows. It is withheld itself (shown is false) when it is small, or when it
 // would give away a value that nothing can cover.
 func Public(res Result, smallest int64) (rows []PublicRow, total int64, shown bool) {
@@ -28,13 +31,21 @@ func Public(res Result, smallest int64) (rows []PublicRow, total int64, shown bo
 		rows[i] = PublicRow{Row: r, Withheld: r.Value > 0 && r.Value < smallest}
 	}
 	shown = res.Total == 0 || res.Total >= smallest
+	through := make([][][]int, len(rows)) // the lines that run through a row
+	var all [][]int
+	for dim := range res.By {
+		for _, line := range lines(rows, dim) {
+			all = append(all, line)
+			for _, i := range line {
+				through[i] = append(through[i], line)
+			}
+		}
+	}
 	for again := true; again; {
 		again = false
-		for dim := range res.By {
-			for _, line := range lines(rows, dim) {
-				if cover(rows, line, smallest) {
-					again = true
-				}
+		for _, line := range all {
+			if cover(rows, line, through, smallest) {
+				again = true
 			}
 		}
 	}
@@ -71,18 +82,22 @@ func lines(rows []PublicRow, dim int) [][]int {
 	return out
 }
 
-// cover withholds one more value of a line in which what is withheld could be computed: the smallest that is shown. It
-// tells whether it did.
-func cover(rows []PublicRow, line []int, smallest int64) bool {
+// cover withholds one more value of a line in which what is withheld could be computed: the smallest that is shown, of
+// those rather that are not alone in another line, where the shorter table would show them. It tells whether it did.
+func cover(rows []PublicRow, line []int, through [][][]int, smallest int64) bool {
 	var hidden, sum int64
-	next := -1
+	next, nextAlone := -1, false
 	for _, i := range line {
-		switch r := &rows[i]; {
+		r := &rows[i]
+		switch {
 		case r.Withheld:
 			hidden++
 			sum += r.Value
-		case r.Value > 0 && (next < 0 || r.Value < rows[next].Value):
-			next = i
+		case r.Value > 0:
+			alone := slices.ContainsFunc(through[i], func(l []int) bool { return len(l) == 1 })
+			if next < 0 || nextAlone && !alone || nextAlone == alone && r.Value < rows[next].Value {
+				next, nextAlone = i, alone
+			}
 		}
 	}
 	// One withheld value is what the others leave of the sum; several are safe only if together they are not small.

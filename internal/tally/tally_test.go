@@ -804,7 +804,9 @@ func TestTraceNamesTheMattersBehindAValue(t *testing.T) {
 		// Who may see nothing sees nothing.
 		err := db.Read(t.Context(), func(tx *store.Tx) error {
 			page, _, err := o.tally.Trace(t.Context(), tx, TraceRequest{Request: Request{Measure: "matters"},
-				See: func(alias string, arg int) (string, []any) { return fmt.Sprintf("%s.body = $%d", alias, arg), []any{int64(-1)} }})
+				See: func(alias string, arg int) (string, []any) {
+					return fmt.Sprintf("%s.body = $%d", alias, arg), []any{int64(-1)}
+				}})
 			if len(page) != 0 {
 				t.Errorf("sees %v", page)
 			}
