@@ -9,7 +9,7 @@ import (
 
 // publicNav is the navigation of the public pages.
 func (s *Server) publicNav(r *http.Request, say *words.Speaker) []view.Link {
-	return []view.Link{{Text: say.T("shell.home"), Href: "/", Current: r.URL.Path == "/"}}
+	return []view.Link{{Text: say.T("staff.home"), Href: "/", Current: r.URL.Path == "/"}}
 }
 
 // footer are the links at the end of every page.

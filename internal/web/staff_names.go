@@ -230,6 +230,12 @@ func (s *Server) namedArgs(say *words.Speaker, names bodyNames, l labels, args f
 			switch name {
 			case "duty", "other":
 				out[name] = s.duty(say, v)
+			case "effect", "earlier", "missing", "period":
+				out[name] = say.Maybe("effect."+v, v)
+			case "until":
+				out[name] = say.Date(v)
+			case "most":
+				out[name] = periodWords(say, v)
 			case "compartment":
 				out[name] = compartmentName(say, v)
 			case "action":

@@ -217,7 +217,7 @@ func (s *Server) mattersAbout(ctx context.Context, tx *store.Tx, say *words.Spea
 // aboutSection shows matters about somebody or something, those the reader may see and no trace of others.
 func (s *Server) aboutSection(say *words.Speaker, p matter.Page, rows rowMaker, all string) section {
 	t := view.Table{Caption: say.T("staff.about"), CaptionHidden: true, Cards: true, Columns: []view.Column{
-		{Text: say.T("staff.reference")}, {Text: say.T("staff.title")}, {Text: say.T("staff.state")}, {Text: say.T("ui.clock")}, {Text: say.T("staff.with")}, {Text: say.T("staff.received")}},
+		{Text: say.T("staff.reference")}, {Text: say.T("staff.title")}, {Text: say.T("staff.state")}, {Text: say.T("staff.clock")}, {Text: say.T("staff.with")}, {Text: say.T("staff.received")}},
 		Empty: view.Empty{Title: say.T("staff.about.none"), Text: say.T("staff.about.none.text")}}
 	for _, st := range p.Items {
 		t.Rows = append(t.Rows, rows.queue(st))

@@ -57,7 +57,7 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) error {
 		}
 		t := view.Table{
 			Caption: say.T("staff.work." + part.key), CaptionHidden: true, Cards: true, Keys: true,
-			Columns: []view.Column{{Text: say.T("staff.reference")}, {Text: say.T("staff.kind")}, {Text: say.T("staff.work.todo")}, {Text: say.T("ui.clock")}, {Text: say.T("staff.work.from")}},
+			Columns: []view.Column{{Text: say.T("staff.reference")}, {Text: say.T("staff.kind")}, {Text: say.T("staff.work.todo")}, {Text: say.T("staff.clock")}, {Text: say.T("staff.work.from")}},
 			Empty:   view.Empty{Title: say.T("staff.work." + part.key + ".none"), Text: say.T("staff.work." + part.key + ".none.text")},
 		}
 		for _, st := range part.items {
@@ -201,7 +201,7 @@ func (s *Server) queue(w http.ResponseWriter, r *http.Request) error {
 			Caption: say.T("staff.nav.queue"), CaptionHidden: true, Cards: true, Keys: true, Select: "m", SelectForm: "bulk",
 			Columns: []view.Column{
 				{Text: say.T("staff.reference")}, {Text: say.T("staff.title")}, {Text: say.T("staff.state")},
-				sortable(say, r.URL, query, matter.SortDue, "ui.clock"), {Text: say.T("staff.with")}, sortable(say, r.URL, query, matter.SortReceived, "staff.received"),
+				sortable(say, r.URL, query, matter.SortDue, "staff.clock"), {Text: say.T("staff.with")}, sortable(say, r.URL, query, matter.SortReceived, "staff.received"),
 			},
 			Empty: view.Empty{Title: say.T("staff.queue.none"), Text: say.T("staff.queue.none.text"), Link: view.Link{Text: say.T("ui.filter.clear"), Href: "/staff/queue?status=all"}},
 		},
@@ -346,7 +346,7 @@ func (s *Server) queueFilter(say *words.Speaker, u *url.URL, names bodyNames) *v
 		choose("who", "staff.filter.who", []view.Option{{Value: "mine", Text: say.T("staff.filter.mine")}, {Value: "free", Text: say.T("staff.filter.free")}}),
 		s.bodyFilter(say, q, names, "body", "staff.filter.body"), s.bodyFilter(say, q, names, "about", "staff.filter.about"),
 		choose("conduct", "staff.allegation.conduct", conduct), choose("finding", "staff.allegation.finding", findings),
-		{Kind: view.Checkboxes, Name: "overdue", Label: say.T("ui.clock"), Small: true, Options: []view.Option{{Value: "yes", Text: say.T("staff.filter.overdue")}}},
+		{Kind: view.Checkboxes, Name: "overdue", Label: say.T("staff.clock"), Small: true, Options: []view.Option{{Value: "yes", Text: say.T("staff.filter.overdue")}}},
 		choose("imported", "staff.filter.imported", []view.Option{{Value: "no", Text: say.T("staff.filter.imported.no")}, {Value: "yes", Text: say.T("staff.filter.imported.yes")}}),
 	}
 	fields[1] = fields[1].Choose(q.Get("status"))
