@@ -599,3 +599,15 @@ func ParseLogin(s string) (string, error) {
 	}
 	return s, nil
 }
+
+// GrantIn returns the grant that an entry gave or took, for those who tell the history of an account.
+func GrantIn(e journal.Entry) (Grant, bool) {
+	if e.Action != ActionGrant && e.Action != ActionRevoke {
+		return Grant{}, false
+	}
+	var c change
+	if json.Unmarshal(e.Changes, &c) != nil {
+		return Grant{}, false
+	}
+	return Grant{Duty: c.Duty, Body: c.Body, From: c.From, To: c.To, N: e.N}, true
+}
