@@ -221,7 +221,7 @@ func (s *Server) donePage(w http.ResponseWriter, r *http.Request) error {
 	if m.Final == 0 {
 		rows = append(rows, view.SummaryRow{Key: say.T("staff.with"), Value: d.with()})
 		if c := s.clockWords(say, d.pack, m); c != nil {
-			rows = append(rows, view.SummaryRow{Key: say.T("ui.clock"), Clock: c})
+			rows = append(rows, view.SummaryRow{Key: say.T("staff.clock"), Clock: c})
 		}
 	}
 	for _, c := range e.Consequences {
