@@ -74,7 +74,7 @@ func (o *office) synthetic(n int) {
 	rng := rand.New(rand.NewPCG(1, uint64(n)))
 	var ms *Measures
 	o.tx(func(ctx context.Context, tx *store.Tx) (err error) { ms, err = o.tally.Measures(ctx, tx); return err })
-	const batch = 10000
+	const batch = 50000
 	for done := 0; done < n; done += batch {
 		var facts []Fact
 		for i := range batch / 2 {
@@ -123,8 +123,7 @@ func BenchmarkNationalFigure(b *testing.B) {
 		}
 	}
 	times := make([][]time.Duration, len(sizes))
-	b.ResetTimer()
-	for range b.N {
+	for b.Loop() {
 		for i, o := range offices {
 			begun := time.Now()
 			for _, req := range page {
@@ -133,7 +132,6 @@ func BenchmarkNationalFigure(b *testing.B) {
 			times[i] = append(times[i], time.Since(begun))
 		}
 	}
-	b.StopTimer()
 	median := func(d []time.Duration) float64 { slices.Sort(d); return float64(d[len(d)/2].Microseconds()) }
 	small, large := median(times[0]), median(times[1])
 	b.ReportMetric(small/float64(len(page)), "µs/figure@10k")
@@ -144,7 +142,7 @@ func BenchmarkNationalFigure(b *testing.B) {
 // BenchmarkProjector counts imported matters of two allegations each from the journal.
 func BenchmarkProjector(b *testing.B) {
 	const matters = 20000
-	for range b.N {
+	for b.Loop() {
 		b.StopTimer()
 		o := nation(b, world.SQLite(b))
 		o.imported(matters)
@@ -189,7 +187,7 @@ func (o *office) imported(n int) {
 // BenchmarkSequencer numbers entries in the batches of the sequencer.
 func BenchmarkSequencer(b *testing.B) {
 	const matters = 20000
-	for range b.N {
+	for b.Loop() {
 		b.StopTimer()
 		o := nation(b, world.SQLite(b))
 		o.imported(matters)

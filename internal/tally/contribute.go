@@ -1,14 +1,13 @@
 package tally
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"plumbline/internal/matter"
 	"plumbline/internal/pack"
 	"plumbline/internal/ref"
+	"plumbline/internal/register"
 )
 
 // Fact is one thing counted: a matter, or an allegation of it.
@@ -26,30 +25,29 @@ type Fact struct {
 	vals []string // the values in Dims
 }
 
-// Lookup tells what a contribution needs to know beyond the matter. Both follow from the register alone.
+// Lookup tells what a contribution needs to know beyond the matter, all of it from the register.
 type Lookup struct {
-	Code func(ref.BodyID) string             // code of a body
+	Tree *register.Tree
 	Now  func(ref.OfficialID) ref.OfficialID // the official that an official was merged into, else the same
 }
 
 // Contribute returns what the matter contributes to each measure, in the order of the measures and its allegations. It is
-// a pure function: the same state gives the same facts.
+// a pure function: the same state gives the same facts. Of linked matters conditions see only how they are linked, and of
+// today nothing: a figure changes when a matter does, not when another does or the day turns.
 func Contribute(ms *Measures, st *matter.State, look Lookup) ([]Fact, error) {
 	name, _, _ := strings.Cut(st.Matter.Pack, "@")
 	measures := ms.byPack[name]
 	if len(measures) == 0 {
 		return nil, nil
 	}
-	env, err := environment(st, ms.needs, look)
-	if err != nil {
-		return nil, err
-	}
+	env := matter.Env(measures[0].d.pack, *st, matter.World{Tree: look.Tree})
 	row := &st.Matter
 	own := row.Concerned
 	if own == 0 {
 		own = row.Body
 	}
 	var facts []Fact
+	var err error
 	for _, b := range measures {
 		f := Fact{Matter: row.ID, Measure: b.m.ID, Body: own, Received: row.Received, Amount: 1, at: b.at}
 		if b.m.Count == pack.CountMatters {
@@ -155,93 +153,4 @@ func splitDims(dims []string, text string) ([]string, error) {
 		parts[i] = v
 	}
 	return parts, nil
-}
-
-// environment is what conditions of measures see of a matter. Of linked matters they see only how they are linked, and of
-// today nothing: a figure changes when a matter does, not when another does or the day turns.
-func environment(st *matter.State, n needs, look Lookup) (*pack.Env, error) {
-	row := &st.Matter
-	env := &pack.Env{Matter: pack.EnvMatter{
-		Kind: row.Kind, State: row.State, Ended: row.Ended, Received: row.Received, Closed: row.Closed, Source: row.Source,
-		Final: row.Final != 0, Imported: row.Source != "", Overdue: row.Overdue != 0, Facts: strings.Fields(row.Facts),
-	}}
-	env.Subject.Known = row.Subject != 0
-	var err error
-	if n.fields {
-		if env.F, err = object(row.Data); err != nil {
-			return nil, fmt.Errorf("tally: matter %d: data: %w", row.ID, err)
-		}
-	}
-	for _, l := range st.Links {
-		env.Links = append(env.Links, pack.EnvLink{Relation: l.Kind})
-	}
-	env.Allegations = make([]pack.EnvAllegation, len(st.Allegations))
-	for i := range st.Allegations {
-		a := &st.Allegations[i]
-		env.Allegations[i] = pack.EnvAllegation{
-			Identified: a.Official != 0, Rank: a.Rank, Conduct: a.Conduct, Category: a.Category, Finding: a.Finding,
-			Outcome: a.Outcome, Time: a.Time, Place: a.Place,
-		}
-		if a.Body != 0 && look.Code != nil {
-			env.Allegations[i].Body = look.Code(a.Body)
-		}
-		if n.data {
-			if env.Allegations[i].Data, err = object(a.Data); err != nil {
-				return nil, fmt.Errorf("tally: matter %d: allegation %d: data: %w", row.ID, a.No, err)
-			}
-		}
-	}
-	for _, q := range st.Parties {
-		party := pack.EnvParty{Role: q.Role, Anonymous: q.Anonymous != 0}
-		if q.Role == "reporter" && q.Anonymous != 0 {
-			env.Matter.Anonymous = true
-		}
-		if n.data {
-			if party.Data, err = object(q.Data); err != nil {
-				return nil, fmt.Errorf("tally: matter %d: party %d: data: %w", row.ID, q.No, err)
-			}
-		}
-		env.Parties = append(env.Parties, party)
-	}
-	return env, nil
-}
-
-// object reads a JSON object, numbers as whole ones where they are.
-func object(text string) (map[string]any, error) {
-	if text == "" || text == "{}" {
-		return nil, nil
-	}
-	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
-	dec.UseNumber()
-	var m map[string]any
-	if err := dec.Decode(&m); err != nil {
-		return nil, err
-	}
-	for k, v := range m {
-		m[k] = whole(v)
-	}
-	return m, nil
-}
-
-func whole(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n
-		}
-		f, err := v.Float64()
-		if err != nil {
-			return string(v)
-		}
-		return f
-	case []any:
-		for i := range v {
-			v[i] = whole(v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = whole(v[k])
-		}
-	}
-	return v
 }

@@ -226,8 +226,10 @@ func (q *query) label(dim, v string) string {
 		return say.T("tally.unknown")
 	case dim == DimYear || dim == DimMonth:
 		return v
-	case dim == Imported && (v == "yes" || v == "no"):
-		return say.T("tally.imported." + v)
+	case dim == Imported && v == "yes":
+		return say.T("tally.imported.yes")
+	case dim == Imported && v == "no":
+		return say.T("tally.imported.no")
 	}
 	for _, e := range q.m.scale(dim) {
 		if e.id == v && len(e.label) > 0 {

@@ -11,6 +11,7 @@ import (
 	"plumbline/internal/journal"
 	"plumbline/internal/matter"
 	"plumbline/internal/ref"
+	"plumbline/internal/register"
 	"plumbline/internal/store"
 )
 
@@ -22,6 +23,8 @@ const Follower = "tally"
 type Tally struct {
 	packs Packs
 	keep  int64 // see keepFrom
+
+	register register.Trees
 
 	mu          sync.Mutex
 	measures    *Measures
@@ -179,7 +182,7 @@ func (t *Tally) contributions(ctx context.Context, tx *store.Tx, ms *Measures, i
 	if err != nil {
 		return nil, err
 	}
-	look, err := lookupFor(ctx, tx, states)
+	look, err := t.lookupFor(ctx, tx, states)
 	if err != nil {
 		return nil, err
 	}
@@ -195,16 +198,12 @@ func (t *Tally) contributions(ctx context.Context, tx *store.Tx, ms *Measures, i
 }
 
 // lookupFor reads from the register what the contributions of states hang on.
-func lookupFor(ctx context.Context, tx *store.Tx, states []matter.State) (Lookup, error) {
-	var officials, bodies []int64
+func (t *Tally) lookupFor(ctx context.Context, tx *store.Tx, states []matter.State) (Lookup, error) {
+	var officials []int64
 	for i := range states {
-		for j := range states[i].Allegations {
-			a := &states[i].Allegations[j]
+		for _, a := range states[i].Allegations {
 			if a.Official != 0 {
 				officials = append(officials, int64(a.Official))
-			}
-			if a.Body != 0 {
-				bodies = append(bodies, int64(a.Body))
 			}
 		}
 	}
@@ -212,23 +211,20 @@ func lookupFor(ctx context.Context, tx *store.Tx, states []matter.State) (Lookup
 	if err != nil {
 		return Lookup{}, err
 	}
-	codes, err := bodyCodes(ctx, tx, bodies)
+	tree, err := t.register.Tree(ctx, tx)
 	if err != nil {
-		return Lookup{}, err
+		return Lookup{}, fmt.Errorf("tally: %w", err)
 	}
-	return Lookup{
-		Code: func(b ref.BodyID) string { return codes[int64(b)] },
-		Now: func(o ref.OfficialID) ref.OfficialID {
-			for range len(into) {
-				next, ok := into[int64(o)]
-				if !ok {
-					break
-				}
-				o = ref.OfficialID(next)
+	return Lookup{Tree: tree, Now: func(o ref.OfficialID) ref.OfficialID {
+		for range len(into) {
+			next, ok := into[int64(o)]
+			if !ok {
+				break
 			}
-			return o
-		},
-	}, nil
+			o = ref.OfficialID(next)
+		}
+		return o
+	}}, nil
 }
 
 // carry brings the changes into the cells.

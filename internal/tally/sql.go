@@ -64,21 +64,29 @@ func placeholders(first, n int) string {
 	return b.String()
 }
 
-// What of a matter can count. It is a part of its state; everything else stays zero.
+// What of a matter can count. It is a part of its state; everything else stays zero, and so does data that no definition
+// looks at.
 const (
 	selectMatters = `SELECT id, kind, pack, state, final, body, concerned, subject, received, closed, ended, source, overdue, facts, data
 FROM matter WHERE id IN (`
 	selectAllegations = `SELECT matter, no, official, body, rank, conduct, category, time, place, finding, outcome, data
 FROM allegation WHERE matter IN (`
 	selectLinks   = `SELECT matter, kind FROM link WHERE matter IN (`
-	selectParties = `SELECT matter, no, role, anonymous, data FROM party WHERE matter IN (`
+	selectParties = `SELECT matter, no, role, anonymous, data
+FROM party WHERE matter IN (`
 )
 
 // loadStates reads the matters that are there among ids, which are in order; the states are in the same order.
 func loadStates(ctx context.Context, tx *store.Tx, ids []int64, n needs) ([]matter.State, error) {
 	states := make([]matter.State, 0, len(ids))
 	place := make(map[int64]int, len(ids))
-	err := forIDs(ctx, tx, selectMatters, ` ORDER BY id`, ids, func(r *store.Rows) error {
+	only := func(text string, wanted bool) string {
+		if wanted {
+			return text
+		}
+		return strings.Replace(text, ", data\n", ", ''\n", 1)
+	}
+	err := forIDs(ctx, tx, only(selectMatters, n.fields), ` ORDER BY id`, ids, func(r *store.Rows) error {
 		states = append(states, matter.State{})
 		m := &states[len(states)-1].Matter
 		err := r.Scan(&m.ID, &m.Kind, &m.Pack, &m.State, &m.Final, &m.Body, &m.Concerned, &m.Subject, &m.Received, &m.Closed, &m.Ended,
@@ -89,7 +97,7 @@ func loadStates(ctx context.Context, tx *store.Tx, ids []int64, n needs) ([]matt
 	if err != nil {
 		return nil, err
 	}
-	err = forIDs(ctx, tx, selectAllegations, ` ORDER BY matter, no`, ids, func(r *store.Rows) error {
+	err = forIDs(ctx, tx, only(selectAllegations, n.data), ` ORDER BY matter, no`, ids, func(r *store.Rows) error {
 		var id int64
 		var a matter.Allegation
 		if err := r.Scan(&id, &a.No, &a.Official, &a.Body, &a.Rank, &a.Conduct, &a.Category, &a.Time, &a.Place, &a.Finding, &a.Outcome, &a.Data); err != nil {
@@ -117,7 +125,7 @@ func loadStates(ctx context.Context, tx *store.Tx, ids []int64, n needs) ([]matt
 	if err != nil || !n.parties {
 		return states, err
 	}
-	return states, forIDs(ctx, tx, selectParties, ` ORDER BY matter, no`, ids, func(r *store.Rows) error {
+	return states, forIDs(ctx, tx, only(selectParties, n.data), ` ORDER BY matter, no`, ids, func(r *store.Rows) error {
 		var id int64
 		var q matter.Party
 		if err := r.Scan(&id, &q.No, &q.Role, &q.Anonymous, &q.Data); err != nil {
@@ -191,21 +199,6 @@ func mattersNaming(ctx context.Context, tx *store.Tx, officials []int64) ([]int6
 		return nil
 	})
 	return ids, err
-}
-
-func bodyCodes(ctx context.Context, tx *store.Tx, bodies []int64) (map[int64]string, error) {
-	slices.Sort(bodies)
-	codes := map[int64]string{}
-	err := forIDs(ctx, tx, `SELECT id, code FROM body WHERE id IN (`, ``, slices.Compact(bodies), func(r *store.Rows) error {
-		var id int64
-		var code string
-		if err := r.Scan(&id, &code); err != nil {
-			return err
-		}
-		codes[id] = code
-		return nil
-	})
-	return codes, err
 }
 
 var factColumns = []string{"matter", "measure", "no", "official", "body", "received", "dims", "amount"}

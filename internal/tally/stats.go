@@ -153,7 +153,7 @@ func (t *Tally) prepare(ctx context.Context, tx *store.Tx, req Request) (*query,
 		case d == DimMonth:
 			q.shape.month = true
 		case d == DimBody:
-			if q.tree, err = register.LoadTree(ctx, tx); err != nil {
+			if q.tree, err = t.register.Tree(ctx, tx); err != nil {
 				return nil, err
 			}
 			q.shape.targets = nil

@@ -80,7 +80,11 @@ func (t *Tally) grow(ctx context.Context, tx *store.Tx, ch *changes) (*tree, err
 	if _, err := tx.Exec(ctx, newTreeVersion, now); err != nil {
 		return nil, fmt.Errorf("tally: tree: %w", err)
 	}
-	return regrow(ctx, tx, tr, ch)
+	reg, err := t.register.Tree(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("tally: %w", err)
+	}
+	return regrow(ctx, tx, tr, reg, ch)
 }
 
 // tree returns the tree that the cells stand for, and the version of the register it was taken from.
@@ -122,11 +126,7 @@ type placedTree struct {
 }
 
 // regrow takes over the tree of the register.
-func regrow(ctx context.Context, tx *store.Tx, old *tree, ch *changes) (*tree, error) {
-	reg, err := register.LoadTree(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
+func regrow(ctx context.Context, tx *store.Tx, old *tree, reg *register.Tree, ch *changes) (*tree, error) {
 	parent := make(map[int64]int64, len(old.parent))
 	for b, p := range old.parent {
 		parent[b] = p

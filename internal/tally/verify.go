@@ -12,7 +12,6 @@ import (
 
 	"plumbline/internal/journal"
 	"plumbline/internal/ref"
-	"plumbline/internal/register"
 	"plumbline/internal/rows"
 	"plumbline/internal/store"
 )
@@ -149,7 +148,7 @@ func (v *verifier) checkTree() error {
 	if stands != now {
 		return nil // a change of the register is not carried over yet
 	}
-	reg, err := register.LoadTree(v.ctx, v.tx)
+	reg, err := v.t.register.Tree(v.ctx, v.tx)
 	if err != nil {
 		return err
 	}

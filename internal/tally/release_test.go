@@ -1,0 +1,362 @@
+package tally
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"plumbline/internal/pack"
+	"plumbline/internal/ref"
+	"plumbline/internal/register"
+)
+
+// smallWorld is records with dimensions, counted by looking at each.
+type smallWorld struct {
+	tree    *register.Tree
+	measure *Measure
+	records []map[string]string // dimension → value; "body" is the code of the body itself
+}
+
+var smallConducts = map[string]string{"bribe": "money", "theft": "money", "beating": "force", "threat": "force", "insult": "force"}
+
+func newSmallWorld(count string) *smallWorld {
+	name := func(s string) []register.Name { return []register.Name{{Lang: "en", Name: s}} }
+	w := &smallWorld{tree: register.NewTree([]register.Body{
+		{ID: 1, Code: "top", Names: name("top")}, {ID: 2, Code: "north", Parent: 1, Names: name("north")}, {ID: 3, Code: "south", Parent: 1, Names: name("south")},
+		{ID: 4, Code: "n1", Parent: 2, Names: name("n1")}, {ID: 5, Code: "n2", Parent: 2, Names: name("n2")}, {ID: 6, Code: "n3", Parent: 2, Names: name("n3")}})}
+	p := &pack.Pack{Name: "a", Version: "1"}
+	for c, k := range smallConducts {
+		p.Conduct = append(p.Conduct, pack.Conduct{ID: c, Category: k})
+	}
+	w.measure = &Measure{ID: "m", Count: count, Dims: []string{"finding", "category", "conduct", Imported}, Public: true,
+		defs: []def{{pack: p, m: &pack.Measure{ID: "m"}}}}
+	return w
+}
+
+func (w *smallWorld) value(rec map[string]string, dim, at string) (string, bool) {
+	if dim != DimBody {
+		return rec[dim], true
+	}
+	for _, c := range w.tree.Children(w.id(at)) {
+		if w.tree.Within(w.id(rec["body"]), c) {
+			return w.tree.Body(c).Code, true
+		}
+	}
+	return at, true
+}
+
+func (w *smallWorld) id(code string) ref.BodyID {
+	if code == "" {
+		return 0
+	}
+	return w.tree.ByCode(code).ID
+}
+
+func (w *smallWorld) inBody(rec map[string]string, code string) bool {
+	return code == "" || w.tree.Within(w.id(rec["body"]), w.id(code))
+}
+
+// key is the cell of a table that a record lies in.
+func (w *smallWorld) key(rec map[string]string, by []string, body string) []string {
+	out := make([]string, len(by))
+	for i, d := range by {
+		out[i], _ = w.value(rec, d, body)
+	}
+	return out
+}
+
+func (w *smallWorld) stats(_ context.Context, by []string, body string) (Result, error) {
+	res := Result{By: by}
+	at := map[string]int{}
+	who := map[string]map[string]bool{}
+	distinct := w.measure.distinct()
+	all := map[string]bool{}
+	for _, rec := range w.records {
+		if !w.inBody(rec, body) {
+			continue
+		}
+		key := w.key(rec, by, body)
+		k := strings.Join(key, unit)
+		n, ok := at[k]
+		if !ok {
+			n, at[k], who[k] = len(res.Rows), len(res.Rows), map[string]bool{}
+			res.Rows = append(res.Rows, Row{Key: key})
+		}
+		if distinct && who[k][rec["official"]] {
+			continue
+		}
+		who[k][rec["official"]] = true
+		res.Rows[n].Value++
+		if !distinct || !all[rec["official"]] {
+			res.Total++
+		}
+		all[rec["official"]] = true
+	}
+	return res, nil
+}
+
+func (w *smallWorld) release(t *rapid.T, req ReleaseRequest) (Released, bool) {
+	out, err := newRelease(w.measure, Smallest, w.tree, w.stats).run(t.Context(), req)
+	if err != nil {
+		if strings.Contains(err.Error(), "small number") {
+			t.Fatal(err)
+		}
+		return Released{}, false
+	}
+	return out, out.Refused == ""
+}
+
+func drawWorld(t *rapid.T, w *smallWorld) {
+	conducts := []string{"bribe", "theft", "beating", "threat", "insult"}
+	pick := func(label string, from ...string) string {
+		// Skewed, so that there are large and small values.
+		a, b := rapid.IntRange(0, len(from)-1).Draw(t, label), rapid.IntRange(0, len(from)-1).Draw(t, label)
+		return from[min(a, b)]
+	}
+	for range rapid.IntRange(0, 90).Draw(t, "records") {
+		c := pick("conduct", conducts...)
+		w.records = append(w.records, map[string]string{"finding": pick("finding", "sustained", "unfounded", ""), "conduct": c, "category": smallConducts[c],
+			Imported: pick("imported", "yes", "no"), DimYear: pick("year", "2020", "2019", "2018"),
+			"body": pick("body", "n1", "n2", "south", "n3", "top", "north"), "official": pick("official", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l")})
+	}
+}
+
+// everyRequest is everything that everybody can ask for.
+func (w *smallWorld) everyRequest() (all []ReleaseRequest) {
+	offered := w.measure.Offered()
+	by := [][]string{nil}
+	for i, a := range offered {
+		by = append(by, []string{a})
+		for _, b := range offered[i+1:] {
+			by = append(by, []string{a, b})
+		}
+	}
+	for _, b := range by {
+		for _, body := range []string{"", "top", "north", "south", "n1", "n2", "n3"} {
+			for _, years := range [][2]string{{}, {"2018", "2019"}, {"2019", "2019"}, {"", "2018"}, {"2019", ""}} {
+				for _, source := range []string{"", "yes", "no"} {
+					all = append(all, ReleaseRequest{By: b, Body: body, From: years[0], To: years[1], Source: source})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// What can be had by adding and taking from each other any numbers of any pages everybody can open is exactly the linear
+// span of those numbers. No cell of any table by one or two dimensions, at any body, that holds a small number lies in it.
+func TestNothingSmallCanBeWorkedOutFromAllPages(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newSmallWorld(pack.CountAllegations)
+		drawWorld(t, w)
+		atoms, index := w.atoms()
+		space := newSpan(len(atoms))
+		shown := 0
+		for _, req := range w.everyRequest() {
+			out, ok := w.release(t, req)
+			if !ok {
+				continue
+			}
+			shown++
+			for i, row := range out.Rows {
+				members := w.members(t, out, req, i)
+				vec, sum := make([]uint64, len(atoms)), int64(0)
+				for n, a := range atoms {
+					if members(a) {
+						vec[n] = 1
+					}
+				}
+				for _, rec := range w.records {
+					if members(rec) {
+						sum++
+					}
+				}
+				if sum != row.Value {
+					t.Fatalf("%+v: row %v shows %d of %d", req, row.Key, row.Value, sum)
+				}
+				space.add(vec)
+			}
+			if out.Known && out.Rows != nil && req.From == "" && req.To == "" && req.Source == "" {
+				vec := make([]uint64, len(atoms))
+				for n, a := range atoms {
+					if w.inBody(a, req.Body) && a[Imported] == "yes" {
+						vec[n] = 1
+					}
+				}
+				space.add(vec)
+			}
+		}
+		_ = index
+		if shown == 0 && len(w.records) >= 20 {
+			t.Fatal("nothing is shown at all")
+		}
+		w.eachCell(func(what string, in func(map[string]string) bool) {
+			n := int64(0)
+			for _, rec := range w.records {
+				if in(rec) {
+					n++
+				}
+			}
+			if n == 0 || n >= Smallest {
+				return
+			}
+			vec := make([]uint64, len(atoms))
+			for i, a := range atoms {
+				if in(a) {
+					vec[i] = 1
+				}
+			}
+			if space.holds(vec) {
+				t.Fatalf("that %s are %d can be worked out", what, n)
+			}
+		})
+	})
+}
+
+// atoms are all combinations of values that occur.
+func (w *smallWorld) atoms() (atoms []map[string]string, index map[string]int) {
+	occur := func(dim string) (out []string) {
+		for _, rec := range w.records {
+			if !slices.Contains(out, rec[dim]) {
+				out = append(out, rec[dim])
+			}
+		}
+		return out
+	}
+	for _, f := range occur("finding") {
+		for _, c := range occur("conduct") {
+			for _, i := range occur(Imported) {
+				for _, y := range occur(DimYear) {
+					for _, b := range occur("body") {
+						atoms = append(atoms, map[string]string{"finding": f, "conduct": c, "category": smallConducts[c], Imported: i, DimYear: y, "body": b})
+					}
+				}
+			}
+		}
+	}
+	return atoms, index
+}
+
+// members tells which records a row counts, from what a reader of the page can see.
+func (w *smallWorld) members(t *rapid.T, out Released, req ReleaseRequest, row int) func(map[string]string) bool {
+	key, several := out.Rows[row].Key, out.Together[row]
+	named := map[string]bool{} // bodies that have rows of their own
+	if i := slices.Index(req.By, DimBody); i >= 0 {
+		for n, r := range out.Rows {
+			if r.Key[i] != "" || out.Together[n] == nil {
+				named[r.Key[i]] = true
+			}
+		}
+	}
+	return func(rec map[string]string) bool {
+		if !w.inBody(rec, req.Body) || req.Source != "" && rec[Imported] != req.Source {
+			return false
+		}
+		y := rec[DimYear]
+		if y < req.From || req.To != "" && y > req.To || slices.Contains(out.Left, y) {
+			return false
+		}
+		for i, d := range req.By {
+			v, _ := w.value(rec, d, req.Body)
+			switch {
+			case d == DimBody && key[i] == "":
+				if named[v] {
+					return false
+				}
+			case len(several[i]) > 0:
+				if !slices.Contains(several[i], v) {
+					return false
+				}
+			case v != key[i]:
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// eachCell goes through every cell of every table by one or two dimensions at every body.
+func (w *smallWorld) eachCell(do func(what string, in func(map[string]string) bool)) {
+	dims := []string{"finding", "category", "conduct", Imported, DimYear}
+	values := func(dim string) (out []string) {
+		for _, rec := range w.records {
+			if !slices.Contains(out, rec[dim]) {
+				out = append(out, rec[dim])
+			}
+		}
+		return out
+	}
+	for _, body := range []string{"", "top", "north", "south", "n1", "n2", "n3"} {
+		do("at "+body, func(rec map[string]string) bool { return w.inBody(rec, body) })
+		for i, a := range dims {
+			for _, va := range values(a) {
+				do(fmt.Sprint("at ", body, " ", a, "=", va), func(rec map[string]string) bool { return w.inBody(rec, body) && rec[a] == va })
+				for _, b := range dims[i+1:] {
+					for _, vb := range values(b) {
+						do(fmt.Sprint("at ", body, " ", a, "=", va, " ", b, "=", vb),
+							func(rec map[string]string) bool { return w.inBody(rec, body) && rec[a] == va && rec[b] == vb })
+					}
+				}
+			}
+		}
+	}
+}
+
+// span is the space that vectors span, modulo a large prime.
+type span2 struct {
+	rows map[int][]uint64 // by the place of the first number that is not zero
+	seen map[string]bool
+}
+
+const prime = 2147483647
+
+func newSpan(int) *span2 { return &span2{rows: map[int][]uint64{}, seen: map[string]bool{}} }
+
+func (s *span2) reduce(vec []uint64) int {
+	for i := range vec {
+		if vec[i] == 0 {
+			continue
+		}
+		row := s.rows[i]
+		if row == nil {
+			return i
+		}
+		f := prime - vec[i]
+		for j := i; j < len(vec); j++ {
+			vec[j] = (vec[j] + f*row[j]) % prime
+		}
+	}
+	return -1
+}
+
+func (s *span2) add(vec []uint64) {
+	k := fmt.Sprint(vec)
+	if s.seen[k] {
+		return
+	}
+	s.seen[k] = true
+	if i := s.reduce(vec); i >= 0 {
+		inv := power(vec[i], prime-2)
+		for j := range vec {
+			vec[j] = vec[j] * inv % prime
+		}
+		s.rows[i] = vec
+	}
+}
+
+func (s *span2) holds(vec []uint64) bool { return s.reduce(slices.Clone(vec)) < 0 }
+
+func power(b, e uint64) uint64 {
+	out := uint64(1)
+	for ; e > 0; e >>= 1 {
+		if e&1 == 1 {
+			out = out * b % prime
+		}
+		b = b * b % prime
+	}
+	return out
+}
