@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -334,6 +335,15 @@ func dateOnly(v string) string {
 	return fmt.Sprintf("%q is no date such as 2019, 2019-05 or 2019-05-17; use date(…) or month(…)", v)
 }
 
+var codePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._/-]{0,79}$`)
+
+func bodyCode(v string) string {
+	if codePattern.MatchString(v) {
+		return ""
+	}
+	return fmt.Sprintf("%q is no code: small letters, digits and . _ / - make one, at most 80; use slug(…)", v)
+}
+
 // fields reads `data:` and the like: names with values.
 func (b *binder) fields(d *dialect, k keyed, key string) []field {
 	var out []field
@@ -354,6 +364,9 @@ var (
 func (b *binder) bindBodies() {
 	codes := map[string]int{}
 	for _, f := range b.fixed {
+		if why := bodyCode(f.Code); f.Code != "" && why != "" {
+			b.add(f.line, "body: code: %s", why)
+		}
 		if line, twice := codes[f.Code]; twice {
 			b.add(f.line, "body %s stands here for the second time, first in line %d", f.Code, line)
 		}
@@ -378,7 +391,7 @@ func (b *binder) bindBodies() {
 		}
 		d := b.alone[src]
 		t := &bodyTarget{from: src, when: d.compile(b.problems, k.value("when", false), k.what+": when", true)}
-		t.code = b.target(d, k, "code", true, reject, nil)
+		t.code = b.target(d, k, "code", true, reject, bodyCode)
 		t.level = b.target(d, k, "level", true, reject, known("level", b.words.levels))
 		t.sector = b.target(d, k, "sector", false, reject, known("sector", b.words.sectors))
 		t.parent = b.target(d, k, "parent", false, reject, nil)

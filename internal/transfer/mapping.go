@@ -40,7 +40,7 @@ type Source struct {
 	Name       string
 	Pattern    string // of file names
 	Delimiter  byte
-	NoHeader   bool
+	Header     string   // "true": the first line names the columns; "false": there is none; "skip": it is passed over
 	Columns    []string // declared; empty: whatever the header says
 	Rename     map[string]string
 	One        bool // at most one row for each key
@@ -141,7 +141,7 @@ func Parse(file string, src []byte) (*Mapping, error) {
 func parseSource(p *problems, e keyNode) *Source {
 	k := p.keys(e.value, "source "+e.name, "file", "delimiter", "header", "columns", "rename", "key", "one", "duplicates", "trim", "empty")
 	s := &Source{Name: e.name, line: e.line, Delimiter: ',', Trim: k.yes("trim", true), One: k.yes("one", false),
-		NoHeader: !k.yes("header", true), Pattern: k.text("file", false), key: k.value("key", false), Rename: map[string]string{}}
+		Header: k.oneOf("header", "true", "true", "false", "skip"), Pattern: k.text("file", false), key: k.value("key", false), Rename: map[string]string{}}
 	if !isName(e.name) || e.name == "row" || e.name == "rows" || e.name == "matter" || slices.Contains(functionNames, e.name) {
 		p.add(e.line, "source %s: a name of small letters, digits and _ is wanted, other than row, rows, matter or a function", e.name)
 	}
@@ -157,8 +157,8 @@ func parseSource(p *problems, e keyNode) *Source {
 	for _, n := range k.list("columns") {
 		s.Columns = append(s.Columns, n.scalar)
 	}
-	if s.NoHeader && len(s.Columns) == 0 {
-		p.add(e.line, "source %s: a file without a header needs its columns listed", e.name)
+	if s.Header != "true" && len(s.Columns) == 0 {
+		p.add(e.line, "source %s: without the names of a header, columns must list them", e.name)
 	}
 	for _, r := range k.entries("rename", false) {
 		s.Rename[r.name] = r.value.scalar

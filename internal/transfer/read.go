@@ -100,7 +100,7 @@ func plainly(err error) error {
 func headers(inputs []*input) (map[string][]string, error) {
 	out := map[string][]string{}
 	for _, in := range inputs {
-		if in.source.NoHeader {
+		if in.source.Header != "true" {
 			continue
 		}
 		header, err := in.readHeader()
@@ -193,7 +193,7 @@ func (in *input) each(ctx context.Context, read func(int64), row func(fields []s
 		return err
 	}
 	defer closer()
-	first := !in.source.NoHeader
+	first := in.source.Header != "false"
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()

@@ -31,6 +31,8 @@ type Options struct {
 	Memory   int                     // bytes each sort keeps in memory
 	Batch    int                     // matters a transaction
 	Now      func() time.Time
+
+	stepped func(phase string) // told of every transaction, by tests
 }
 
 func (o Options) filled(m *Mapping) *Options {
@@ -91,7 +93,7 @@ func (m *meter) end() { m.say() }
 type Packs interface{ Active() *pack.Pack }
 
 // leaseTime is how long a killed import keeps the next one waiting.
-const leaseTime = 10 * time.Second
+var leaseTime = 10 * time.Second
 
 // ErrUnbalanced says that the program lost count: a mistake of ours, never of the data. Everything that was committed is
 // whole; the summary must not be trusted.
@@ -336,6 +338,9 @@ func (r *runner) step(ctx context.Context, phase string, cursor []byte, work fun
 		return err
 	}
 	r.done, r.phase, r.cursor = done, phase, cursor
+	if r.opts.stepped != nil {
+		r.opts.stepped(phase)
+	}
 	return nil
 }
 

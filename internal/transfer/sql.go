@@ -104,6 +104,9 @@ type storedKeys struct {
 
 func (s *storedKeys) head(ctx context.Context) (*storedKey, error) {
 	if len(s.page) == 0 && !s.end {
+		if s.after == nil {
+			s.after = []byte{} // from the beginning; NULL would be after everything
+		}
 		err := s.db.Read(ctx, func(tx *store.Tx) error {
 			rows, err := tx.Query(ctx, `SELECT key, digest, id, gone FROM source_key WHERE source = $1 AND what = $2 AND key > $3 ORDER BY key LIMIT $4`,
 				s.source, s.what, s.after, int64(keyPage))

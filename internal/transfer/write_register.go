@@ -85,6 +85,9 @@ func (r *runner) newBody(b *bodyRecord, id, parent ref.BodyID) register.Body {
 	for _, lang := range languages(b.Names) {
 		out.Names = append(out.Names, register.Name{Lang: lang, Name: b.Names[lang]})
 	}
+	if len(out.Names) == 0 { // a body is called something; its code is better than nothing
+		out.Names = []register.Name{{Lang: r.pack.Languages[0], Name: b.Code}}
+	}
 	return out
 }
 

@@ -80,7 +80,7 @@ const (
 // parseYAML reads one YAML document into nodes. Keys written twice are problems, as are tags and merge keys: a mapping
 // is read by people, who should find everything where it stands.
 func parseYAML(p *problems, src []byte) *node {
-	file, err := parser.ParseBytes(src, 0)
+	file, err := readYAML(src)
 	if err != nil {
 		p.add(lineOf(err), "not YAML: %s", firstLine(err))
 		return nil
@@ -91,6 +91,16 @@ func parseYAML(p *problems, src []byte) *node {
 	}
 	c := converter{p: p, anchors: map[string]*node{}}
 	return c.node(file.Docs[0].Body)
+}
+
+// readYAML keeps a fault of the YAML library from stopping the program. Keys written twice are found here, with both lines.
+func readYAML(src []byte) (f *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			f, err = nil, fmt.Errorf("the text cannot be read (%v)", r)
+		}
+	}()
+	return parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey())
 }
 
 type converter struct {
