@@ -207,7 +207,10 @@ func (c *compiler) explain(scope, message string, kinds []*Kind) string {
 	}
 	if name, ok := strings.CutPrefix(message, "undeclared reference to '"); ok {
 		name, _, _ = strings.Cut(name, "'")
-		vars := []string{"matter", "f", "subject", "links", "allegations", "parties", "today", "rank", "level", "days_since", "days_between", "allegation"}
+		vars := []string{"matter", "f", "subject", "links", "allegations", "parties", "today", "rank", "level", "days_since", "days_between"}
+		if strings.HasPrefix(scope, "measure") {
+			vars = append(vars, "allegation")
+		}
 		return fmt.Sprintf("there is nothing called %q in this condition%s", name, didYouMean(name, vars))
 	}
 	return message
