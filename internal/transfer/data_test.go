@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,7 +71,7 @@ var cities = []city{
 	},
 }
 
-// both databases in turn; with -short only SQLite, which needs no server.
+// eachCity runs a test with each city on each kind of database, fresh.
 func eachCity(t *testing.T, test func(t *testing.T, c city, db *store.DB, o *office.Office, files []string)) {
 	for _, c := range cities {
 		t.Run(c.mapping, func(t *testing.T) {
@@ -79,21 +80,27 @@ func eachCity(t *testing.T, test func(t *testing.T, c city, db *store.DB, o *off
 				files = append(files, data.File(t, f))
 			}
 			world.Each(t, func(t *testing.T, db *store.DB) {
-				o, err := office.Open(t.Context(), db)
-				if err != nil {
-					t.Fatal(err)
-				}
-				p, err := pack.Bundled(c.mapping)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := o.Load(t.Context(), journal.Actor{Duty: "system"}, journal.ViaCLI, p, true); err != nil {
-					t.Fatal(err)
-				}
-				test(t, c, db, o, files)
+				test(t, c, db, ready(t, db, c.mapping), files)
 			})
 		})
 	}
+}
+
+// ready makes an office that works under a bundled pack.
+func ready(t testing.TB, db *store.DB, name string) *office.Office {
+	t.Helper()
+	o, err := office.Open(t.Context(), db)
+	if err != nil && !errors.Is(err, office.ErrEmpty) {
+		t.Fatal(err)
+	}
+	p, err := pack.Bundled(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Load(t.Context(), journal.Actor{Duty: "system"}, journal.ViaCLI, p, true); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 func imports(t *testing.T, c city, db *store.DB, o *office.Office, files ...string) transfer.Summary {
@@ -113,7 +120,7 @@ func imports(t *testing.T, c city, db *store.DB, o *office.Office, files ...stri
 func figures(t *testing.T, db *store.DB, o *office.Office) func(measure string, by ...string) map[string]int64 {
 	t.Helper()
 	figures := tally.New(o)
-	if err := journal.NewFollowers(db, nil, figures).CatchUp(t.Context(), nil); err != nil {
+	if err := journal.NewFollowers(db, slog.New(slog.DiscardHandler), figures).CatchUp(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	return func(measure string, by ...string) map[string]int64 {
@@ -290,17 +297,7 @@ func TestRealDataInterrupted(t *testing.T) {
 	c := cities[0]
 	file := data.File(t, c.files[0])
 	world.Each(t, func(t *testing.T, db *store.DB) {
-		o, err := office.Open(t.Context(), db)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := pack.Bundled(c.mapping)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := o.Load(t.Context(), journal.Actor{Duty: "system"}, journal.ViaCLI, p, true); err != nil {
-			t.Fatal(err)
-		}
+		o := ready(t, db, c.mapping)
 		m, err := transfer.Open(c.mapping)
 		if err != nil {
 			t.Fatal(err)
