@@ -511,7 +511,7 @@ func (t *stage) pass(ctx context.Context, l Line) error {
 
 // verify folds every stream again.
 func (t *stage) verify(ctx context.Context) error {
-	found, err := matter.Verify(ctx, t.db, nil)
+	found, err := matter.Verify(ctx, t.db, nil, account.Folder{}, office.PackFolder{}, office.SettingFolder{})
 	if err != nil {
 		return err
 	}
