@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"plumbline/internal/fault"
+	"plumbline/internal/journal"
+	"plumbline/internal/office"
+	"plumbline/internal/transfer"
+)
+
+type importCmd struct {
+	dbFlag
+	Mapping string   `arg:"" help:"A bundled mapping, or a YAML file."`
+	Files   []string `arg:"" name:"file" help:"CSV files, also .gz, in the order the mapping names its sources."`
+	Check   bool     `name:"check" help:"Read everything and say what would happen; write nothing but the rejects."`
+	Show    int      `name:"show" placeholder:"N" help:"With --check: print the first N matters and officials as they would be imported."`
+	Rejects string   `name:"rejects" placeholder:"FILE" help:"Where rejected records go. The default stands in the summary."`
+	JSON    bool     `name:"json" help:"Print the summary as JSON."`
+	Quiet   bool     `name:"quiet" short:"q" help:"Show no progress."`
+}
+
+func (importCmd) Help() string { return helpText("import") }
+
+func (c *importCmd) Run(ctx context.Context, t *terminal) (err error) {
+	m, err := transfer.Open(c.Mapping)
+	if err != nil {
+		return mappingError(c.Mapping, err)
+	}
+	a, err := c.open(ctx, t, wantTables)
+	if err != nil {
+		return err
+	}
+	defer a.closing(&err)
+	if a.office.Active() == nil {
+		p, err := openPack(m.Pack)
+		if err != nil {
+			return err
+		}
+		if err := a.office.Load(ctx, operator, journal.ViaCLI, p, true); err != nil {
+			return sayUnfair(err)
+		}
+		t.note("%s is new: made ready with the pack %s, which the mapping names.", safeURL(c.DB), office.ID(p))
+	}
+	bars := &stages{t: t, quiet: c.Quiet}
+	sum, err := transfer.Run(ctx, a.db, a.office, m, c.Files, transfer.Options{Check: c.Check, Rejects: c.Rejects, First: c.Show, Stage: bars.stage, Progress: bars.at, Actor: operator, Now: a.now})
+	bars.end()
+	if err != nil {
+		return err
+	}
+	if !c.Check {
+		if err := a.catchUp(ctx, t, c.Quiet); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		if err := t.json(sum); err != nil {
+			return err
+		}
+	} else {
+		saySummary(t, sum, c.Check)
+	}
+	if sum.Rows.Rejected > 0 {
+		return errFoundWrong
+	}
+	return nil
+}
+
+func mappingError(name string, err error) error {
+	if fault.Is(err, fault.NotFound) {
+		return problemf(fault.NotFound, "there is no mapping %q: give a YAML file, or a bundled name (%s)", name, strings.Join(transfer.BundledNames(), ", "))
+	}
+	return err
+}
+
+// saySummary prints what became of everything read.
+func saySummary(t *terminal, s transfer.Summary, check bool) {
+	done := "Imported"
+	if check {
+		done = "Checked, nothing written"
+	}
+	resumed := ""
+	if s.Resumed {
+		resumed = ", continuing an import that was interrupted"
+	}
+	t.print("%s: %s with mapping %s in %.1f s%s.", done, s.Source, s.Mapping, s.Seconds, resumed)
+	tab := newTable("", "Read", "Opened", "Updated", "Unchanged", "Rejected").alignRight(1, 2, 3, 4, 5)
+	row := func(name string, a transfer.Account) {
+		tab.add(name, number(a.Read), number(a.Opened), number(a.Updated), number(a.Unchanged), number(a.Rejected))
+	}
+	row("rows", s.Rows)
+	if len(s.Sources) > 1 {
+		for _, src := range s.Sources {
+			row("  of "+src.Name, src.Account)
+		}
+	}
+	row("bodies", s.Bodies)
+	row("officials", s.Officials)
+	row("matters", s.Matters)
+	tab.write(t.out)
+	t.print("%s, %s.", plural(s.Allegations, "allegation", "allegations"), plural(s.Parties, "other party", "other parties"))
+	if s.Gone.Matters+s.Gone.Allegations > 0 {
+		t.print("No longer in the data, and kept in the record: %s, %s.", plural(s.Gone.Matters, "matter", "matters"), plural(s.Gone.Allegations, "allegation", "allegations"))
+		if len(s.Gone.Examples) > 0 {
+			t.print("  for example %s", strings.Join(s.Gone.Examples, ", "))
+		}
+	}
+	if len(s.Flags) > 0 {
+		t.print("\nQuality of the data")
+		tab := newTable("Flag", "Count", "What", "For example").alignRight(1)
+		for _, f := range s.Flags {
+			example := ""
+			if len(f.Examples) > 0 {
+				e := f.Examples[0]
+				example = fmt.Sprintf("%s:%d", e.File, e.Line)
+				if e.Value != "" {
+					example += " " + e.Value
+				}
+			}
+			tab.add(f.ID, number(f.Count), speaker().Text(f.Label), example)
+		}
+		tab.write(t.out)
+	}
+	if s.Rows.Rejected > 0 {
+		t.print("\nRejected records with line and reason: %s", s.RejectsFile)
+	}
+}
+
+// stages shows a bar for each stage of an import.
+type stages struct {
+	t     *terminal
+	quiet bool
+	bar   *progress
+}
+
+func (s *stages) stage(what, unit string) {
+	s.end()
+	s.bar = s.t.progress(what, unit, s.quiet)
+}
+
+func (s *stages) at(done, total int64) {
+	if s.bar != nil {
+		s.bar.at(done, total)
+	}
+}
+
+func (s *stages) end() {
+	if s.bar != nil {
+		s.bar.end()
+	}
+	s.bar = nil
+}

@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"plumbline/internal/fault"
+	"plumbline/internal/office"
+	"plumbline/internal/server"
+	"plumbline/internal/web"
+)
+
+type serveCmd struct {
+	dbFlag
+	Listen      string        `name:"listen" env:"PLUMBLINE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the pages."`
+	BehindProxy bool          `name:"behind-proxy" env:"PLUMBLINE_BEHIND_PROXY" help:"A web server that speaks TLS stands in front: cookies are marked as secure, and /metrics is not served on this address."`
+	Metrics     string        `name:"metrics" env:"PLUMBLINE_METRICS" placeholder:"ADDR" help:"Serve /metrics on an address of its own."`
+	Drain       time.Duration `name:"drain" default:"20s" help:"How long a graceful stop waits for requests that have begun."`
+	ExitURL     string        `name:"exit-url" env:"PLUMBLINE_EXIT_URL" placeholder:"URL" help:"Where \"Leave this page quickly\" leads: a harmless site that is common where you are."`
+}
+
+func (serveCmd) Help() string { return helpText("serve") }
+
+func (c *serveCmd) Run(ctx context.Context, t *terminal) (err error) {
+	a, err := c.open(ctx, t, wantOffice)
+	if err != nil {
+		return err
+	}
+	defer a.closing(&err)
+	l, err := listen(c.Listen)
+	if err != nil {
+		return err
+	}
+	opts := serveOptions{listener: l, secure: c.BehindProxy, behindProxy: c.BehindProxy, drain: c.Drain, exitURL: c.ExitURL}
+	if c.Metrics != "" {
+		if opts.metrics, err = listen(c.Metrics); err != nil {
+			return errors.Join(err, l.Close())
+		}
+	}
+	if !c.BehindProxy && !isLoopback(l.Addr()) {
+		t.log.Warn("pages are served without TLS to other machines; put a web server in front and use --behind-proxy")
+	}
+	opts.ready = func() {
+		t.log.Info("ready", "address", "http://"+l.Addr().String(), "database", safeURL(c.DB), "pack", office.ID(a.office.Active()), "version", readBuild().Version)
+	}
+	return a.serve(ctx, t, opts)
+}
+
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, &problem{kind: fault.Unavailable, text: "cannot listen on " + addr, cause: err}
+	}
+	return l, nil
+}
+
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+type serveOptions struct {
+	listener    net.Listener
+	metrics     net.Listener
+	secure      bool
+	behindProxy bool
+	drain       time.Duration
+	exitURL     string
+	ready       func()
+}
+
+// How often background work looks around by itself.
+const (
+	clockEvery  = 5 * time.Second  // clocks that ran out
+	officeEvery = 10 * time.Second // packs and settings that another process changed
+)
+
+// serve runs the pages and everything that goes on behind them.
+func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
+	handler, err := web.New(web.Deps{
+		DB: a.db, Engine: a.engine, Office: a.office, Accounts: a.accounts, Figures: a.tally,
+		Book: book(), Log: t.log, Now: a.now, Secure: o.secure, ExitURL: o.exitURL,
+	})
+	if err != nil {
+		return err
+	}
+	config := server.Config{
+		DB: a.db, Handler: handler, Log: t.log, Version: readBuild().Version,
+		Listen: o.listener, Metrics: o.metrics, BehindProxy: o.behindProxy, Drain: o.drain, Ready: o.ready,
+		Parts: []server.Part{
+			{Name: "followers", Run: a.followers.Run},
+			{Name: "clocks", Run: every(clockEvery, func(ctx context.Context) error {
+				n, err := a.engine.RunClocks(ctx)
+				if n > 0 {
+					t.log.Info("clocks ran out or pauses ended", "matters", n)
+				}
+				return err
+			})},
+			{Name: "office", Run: every(officeEvery, a.office.Refresh)},
+		},
+	}
+	if routed, ok := handler.(interface{ Route(*http.Request) string }); ok {
+		config.Route = routed.Route
+	}
+	return server.Run(ctx, config)
+}
+
+// every makes a part that does something at once and then again after each pause.
+func every(pause time.Duration, do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for {
+			if err := do(ctx); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("every %s: %w", pause, err)
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(pause):
+			}
+		}
+	}
+}
