@@ -32,7 +32,7 @@ func (r rules) Version(id string) (*pack.Pack, error) {
 
 // town is a small world to act in: an office with an office above it, the police it watches, and people.
 type town struct {
-	*testing.T
+	testing.TB
 	db     *store.DB
 	engine *matter.Engine
 	pack   *pack.Pack
@@ -53,6 +53,8 @@ const (
 	moss
 	vale // works at the office
 )
+
+var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) // a Monday
 
 // people, by name.
 var people = map[string]access.Viewer{
@@ -81,13 +83,13 @@ func person(id ref.AccountID, official ref.OfficialID, grants ...any) access.Vie
 	return v
 }
 
-func newTown(t *testing.T, db *store.DB) *town {
+func newTown(t testing.TB, db *store.DB) *town {
 	t.Helper()
 	p, err := generic()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &town{T: t, db: db, pack: p, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+	w := &town{TB: t, db: db, pack: p, now: start}
 	w.engine = matter.New(db, rules{p}, func() time.Time { return w.now })
 	by := register.By{Actor: journal.Actor{Duty: "system"}, Via: journal.ViaCLI, At: w.now}
 	w.tx(func(ctx context.Context, tx *store.Tx) error {
