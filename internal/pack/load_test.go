@@ -335,3 +335,12 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// docs/reference/pack.md tells how to compute the digest with the tools of any Unix; this is what they give.
+func TestTheDigestIsWhatSha256sumSays(t *testing.T) {
+	got := Digest(map[string][]byte{"b.txt": []byte("b\n"), "a/x.md": []byte("x\n")})
+	const want = "sha256:fd256ff563f7c657562ccf3bb4a4375466ff422df9fff8ede200d5b2148dd5d0"
+	if got != want {
+		t.Errorf("the digest is %s, want %s", got, want)
+	}
+}
