@@ -336,18 +336,47 @@ func (c *Calendar) Bounds(p Period) (fewest, most int) {
 			y := fromNumber(n).Year
 			first, last = min(first, y-1), max(last, y+1)
 		}
-		if last-first > 80 {
-			first = last - 80
-		}
+		first = max(first, last-80)
 	}
 	fewest, most = 1<<30, 0
-	for d := (Date{first, 1, 1}); d.Year <= last; d = d.AddDays(1) {
-		n := d.DaysUntil(c.AddDate(d, p))
-		fewest, most = min(fewest, n), max(most, n)
+	begin, end := Date{first, 1, 1}, Date{last, 12, 31}
+	if p.Unit == WorkingDays {
+		fewest, most = c.workingBounds(begin, end, p.N)
+	} else {
+		for d := begin; d.Compare(end) <= 0; d = d.AddDays(1) {
+			n := d.DaysUntil(c.AddDate(d, p))
+			fewest, most = min(fewest, n), max(most, n)
+		}
 	}
 	c.mu.Lock()
 	c.bounds[p] = [2]int{fewest, most}
 	c.mu.Unlock()
+	return fewest, most
+}
+
+// workingBounds are the fewest and most days that n working days last, beginning on any day from begin to end.
+func (c *Calendar) workingBounds(begin, end Date, n int) (fewest, most int) {
+	var work []int // numbers of the working days after begin
+	enough := 0    // how many of them lie after end
+	for d := begin.AddDays(1); enough < n && d.Year < lastYear; d = d.AddDays(1) {
+		if c.Works(d) {
+			work = append(work, d.number())
+			if d.Compare(end) > 0 {
+				enough++
+			}
+		}
+	}
+	fewest = 1 << 30
+	for day, next := begin.number(), 0; day <= end.number(); day++ {
+		for next < len(work) && work[next] <= day {
+			next++
+		}
+		if next+n > len(work) {
+			return fewest, 1 << 30 // the calendar has hardly any working days
+		}
+		lasts := work[next+n-1] - day
+		fewest, most = min(fewest, lasts), max(most, lasts)
+	}
 	return fewest, most
 }
 

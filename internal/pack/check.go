@@ -289,7 +289,7 @@ func (c *checker) staff(k *Kind) {
 			"needs at least %d people, not %d", need, k.Staff)
 	}
 	if need > 5 {
-		c.plain("F22", k, k.At.Key("staff"), "let duties that need not be apart be held together", "needs %d people; an office of five must be able to run it", need)
+		c.plain("F22", k, k.At.Key("staff"), "let duties that need not be apart be held together", "needs %d people or more; an office of five must be able to run it", need)
 	}
 }
 

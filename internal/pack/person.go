@@ -85,7 +85,8 @@ func otherDesk(earlier, later *Action) bool {
 func (a *Action) who() string { return strings.Join(a.By, " or ") }
 
 // SmallestStaff is the smallest number of people who can run the procedure of the kind and of those it comes from,
-// every action in it being done by somebody who may: exact for procedures of the usual size, never too small.
+// every action in it being done by somebody who may: exact for procedures of the usual size, never too small, and 9 for
+// nine or more.
 func (p *Pack) SmallestStaff(k *Kind) int {
 	kinds := p.ancestry(k)
 	// A vertex is a set of actions alike in who may do them and in what they must be kept apart from.
@@ -185,14 +186,17 @@ func (p *Pack) SmallestStaff(k *Kind) int {
 		}
 		return false
 	}
-	for n := 1; n < len(kept); n++ {
+	for n := 1; n < min(len(kept), manyStaff); n++ {
 		budget = 50_000 // enough for any procedure people have written; beyond it the next number is tried
 		if fits(0, nil, n) {
 			return n
 		}
 	}
-	return len(kept)
+	return min(len(kept), manyStaff)
 }
+
+// manyStaff is where counting stops: an office of five must do, so more need not be told apart.
+const manyStaff = 9
 
 // ancestry is the kind and every kind a matter of it may come from.
 func (p *Pack) ancestry(k *Kind) []*Kind {
