@@ -271,7 +271,7 @@ func MayOpen(v Viewer, k *pack.Kind, f Facts, compartment string) error {
 func Openers(k *pack.Kind, f Facts, compartment string) []string {
 	switch compartment {
 	case File:
-		return actingDuties(k, nil)
+		return fileDuties(k)
 	case Reporter:
 		if f.Desk == "" {
 			return nil
@@ -308,6 +308,35 @@ func atDesk(a *pack.Action) []string {
 		return a.RecordedBy
 	}
 	return a.By
+}
+
+// fileDuties are the acting duties but those whose only step is to open the reporter's identity: whoever can say who
+// reported has no part in what was reported.
+func fileDuties(k *pack.Kind) []string {
+	only := pack.Kind{}
+	for _, a := range k.Actions {
+		if !slices.ContainsFunc(a.Effects, func(e pack.Effect) bool { return e.Name == "identify-reporter" }) {
+			only.Actions = append(only.Actions, a)
+		}
+	}
+	return actingDuties(&only, nil)
+}
+
+// MayAssign returns nil if v may give a matter of kind k to a person of the desk it lies with: whoever holds that desk,
+// or a duty that oversees its body and acts in its procedure. Somebody who worked on it before and is done chooses
+// nobody to judge the work.
+func MayAssign(v Viewer, k *pack.Kind, f Facts) error {
+	if err := Look(v, f); err != nil {
+		return err
+	}
+	for _, g := range v.Grants {
+		onDesk := g.Duty == f.Desk && g.Body == f.DeskBody
+		oversees := g.Sees == SeesSubtree && slices.Contains(f.Above, g.Body) && slices.Contains(fileDuties(k), g.Duty)
+		if onDesk || oversees {
+			return nil
+		}
+	}
+	return fault.New(fault.Forbidden, "access.assign", fault.Args{"duties": []string{f.Desk}})
 }
 
 func place(a *pack.Action) pack.Of {

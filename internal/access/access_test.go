@@ -74,6 +74,7 @@ func kind() *pack.Kind {
 			{ID: "conclude", By: []string{"investigator"}, Effects: []pack.Effect{{Name: "conclude"}}},
 			{ID: "confirm", By: []string{"reviewer"}, Of: pack.OfSuperior, NotBy: []string{"conclude", "case.find"}},
 			{ID: "advise", By: []string{"lawyer"}, Of: pack.OfOther},
+			{ID: "identify", By: []string{"custodian"}, Effects: []pack.Effect{{Name: "identify-reporter"}}},
 			{ID: "court", By: []string{"court"}, Of: pack.OfOutside, RecordedBy: []string{"clerk"}, Effects: []pack.Effect{{Name: "appeal-decide"}}},
 		},
 	}
@@ -184,6 +185,29 @@ func TestMayOpen(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestMayAssign(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		grants []Grant
+		with   func(*Facts)
+		want   bool
+	}{
+		{"somebody of the desk", []Grant{grant("intake", city, SeesDesk)}, nil, true},
+		{"who acts in the procedure and oversees the body", []Grant{grant("clerk", nation, SeesSubtree)}, nil, true},
+		{"who only oversees", []Grant{grant("watch", nation, SeesSubtree)}, nil, false},
+		{"whoever worked on it before", []Grant{grant("investigator", city, SeesDesk)}, func(f *Facts) { f.Acted = []ref.AccountID{5} }, false},
+		{"who opens identities", []Grant{{Duty: "custodian", Body: city, Sees: SeesSubtree, Custodian: true}}, nil, false},
+	} {
+		f := atCity()
+		if tt.with != nil {
+			tt.with(&f)
+		}
+		if err := MayAssign(Viewer{Account: 5, Grants: tt.grants}, kind(), f); (err == nil) != tt.want {
+			t.Errorf("%s: %v, want allowed %v", tt.name, err, tt.want)
+		}
 	}
 }
 

@@ -574,7 +574,7 @@ func (s *Accounts) append(ctx context.Context, tx *store.Tx, by By, st State, ac
 
 func (b By) actor() journal.Actor {
 	if b.system {
-		return journal.Actor{Duty: "system"}
+		return journal.Actor{Duty: "operator"}
 	}
 	a := journal.Actor{Account: b.Viewer.Account}
 	for _, g := range b.Viewer.Grants {

@@ -492,6 +492,16 @@ func (e *Engine) Assign(ctx context.Context, tx *store.Tx, v access.Viewer, id r
 	if err != nil {
 		return State{}, err
 	}
+	_, k, err := e.PackOf(s.Matter)
+	if err != nil {
+		return State{}, err
+	}
+	if k == nil {
+		return State{}, notFound()
+	}
+	if err := access.MayAssign(v, k, factsOf(s, tree)); err != nil {
+		return State{}, err
+	}
 	if access.IsNamed(to, factsOf(s, tree)) {
 		return State{}, fault.New(fault.Forbidden, "matter.assign-named", nil)
 	}
