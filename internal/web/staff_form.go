@@ -205,7 +205,7 @@ func choices(in view.Input, options []view.Option) view.Input {
 	if len(options) > 8 || slices.ContainsFunc(options, func(o view.Option) bool { return o.Group != "" }) {
 		in.Kind, in.Empty = view.Select, "-"
 	} else {
-		in.Kind = view.Radios
+		in.Kind, in.Small = view.Radios, true
 	}
 	return in
 }

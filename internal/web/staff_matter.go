@@ -285,7 +285,13 @@ func (d *dossier) actions() *view.ActionList {
 	for _, c := range d.choices {
 		name := d.l.text(c.Action.Label, c.Action.ID)
 		if c.Allowed {
-			out.Can = append(out.Can, view.Action{Text: name, Href: d.at("act", c.Action.ID), Hint: d.say.Text(c.Action.Help), Main: len(out.Can) == 0})
+			a := view.Action{Text: name, Href: d.at("act", c.Action.ID), Hint: d.say.Text(c.Action.Help)}
+			if leadsOn(c.Action, d.state.Matter.Desk) && !slices.ContainsFunc(out.Can, func(a view.Action) bool { return a.Main }) {
+				a.Main = true
+				out.Can = slices.Insert(out.Can, 0, a) // the one thing to do next is obvious
+			} else {
+				out.Can = append(out.Can, a)
+			}
 			continue
 		}
 		no := view.Refusal{Text: name}
@@ -302,7 +308,7 @@ func (d *dossier) actions() *view.ActionList {
 		if d.state.Matter.Source == "" {
 			out.Can = append(out.Can, view.Action{Text: d.say.T("staff.link.add"), Href: d.at("link")})
 		}
-		if d.state.Matter.Desk != "" && d.state.Matter.Final == 0 && d.state.Matter.Source == "" {
+		if d.state.Matter.Final == 0 && d.state.Matter.Source == "" && access.MayAssign(d.v, d.kind, d.facts) == nil {
 			out.Can = append(out.Can, view.Action{Text: d.say.T("staff.assign.title"), Href: "/staff/assign?matter=" + string(d.state.Matter.Ref)})
 		}
 	}
@@ -869,6 +875,9 @@ func (d *dossier) event(e matter.Event) view.Event {
 	}
 	if len(shut) > 0 {
 		ev.Sealed = &shut[0]
+	}
+	for i := range ev.Changes {
+		ev.Changes[i].Name = strings.TrimRight(ev.Changes[i].Name, "?？")
 	}
 	return ev
 }

@@ -367,5 +367,12 @@ func (s *Server) officialNamed(ctx context.Context, tx *store.Tx, text string) (
 			return 0, err
 		}
 	}
+	hits, err := register.SearchOfficials(ctx, tx, text, 2)
+	if err != nil {
+		return 0, err
+	}
+	if len(hits) == 1 && hits[0].SourceKey == text {
+		return hits[0].ID, nil
+	}
 	return 0, fault.InvalidFields([]fault.Field{{Name: "official", Key: "account.official"}})
 }

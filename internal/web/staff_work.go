@@ -136,17 +136,35 @@ func (m rowMaker) work(st matter.State) view.Row {
 	}}
 }
 
-// todo is the main step the procedure has in this state for the desk the matter lies with.
+// todo names the main steps that the procedure has in this state for the desk the matter lies with.
 func (m rowMaker) todo(p *pack.Pack, st matter.State) string {
 	l := labels{p, m.say}
+	var out []string
 	if k := p.Kind(st.Matter.Kind); k != nil {
 		for _, a := range k.ActionsFrom(st.Matter.State) {
-			if a.To != "" && !a.Anywhere && slices.Contains(a.By, st.Matter.Desk) {
-				return l.text(a.Label, a.ID)
+			if leadsOn(a, st.Matter.Desk) && len(out) < 2 {
+				out = append(out, l.text(a.Label, a.ID))
 			}
 		}
 	}
-	return l.state(st.Matter.Kind, st.Matter.State)
+	if len(out) == 0 {
+		return l.state(st.Matter.Kind, st.Matter.State)
+	}
+	return strings.Join(out, " / ")
+}
+
+// leadsOn reports whether a step is what the desk is there for in this state: it takes the matter onward, not back,
+// aside or to an early end.
+func leadsOn(a *pack.Action, desk string) bool {
+	if a.To == "" || a.Anywhere || !slices.Contains(a.By, desk) {
+		return false
+	}
+	for _, aside := range []string{pack.EffReturn, pack.EffEndEarly, pack.EffMerge, pack.EffTransfer} {
+		if a.Has(aside) {
+			return false
+		}
+	}
+	return true
 }
 
 // from is who took the last step on it, and under which duty.
@@ -439,7 +457,7 @@ func (s *Server) plan(r *http.Request, refs []string) (handOver, error) {
 			if err != nil {
 				return err
 			}
-			if st.Matter.Final != 0 || st.Matter.Source != "" || k == nil || access.MayOpen(v, k, f, access.File) != nil {
+			if st.Matter.Final != 0 || st.Matter.Source != "" || k == nil || access.MayAssign(v, k, f) != nil {
 				out.refused = append(out.refused, st.Matter.Ref)
 				continue
 			}
