@@ -146,15 +146,21 @@ type mapper struct {
 	bodies map[string]bool // codes that exist
 }
 
-// body makes the body that one row speaks of.
-func (m *mapper) body(t *bodyTarget, row *rowValue) (*bodyRecord, error) {
+// body makes the body that one row speaks of. Of one that is known only the code is made.
+func (m *mapper) body(t *bodyTarget, row *rowValue, known func(code string) bool) (*bodyRecord, error) {
 	s := &scope{row: row}
 	if !m.when(t.when, "bodies_from", s) {
 		return nil, nil
 	}
 	var r bodyRecord
-	err := m.fill(s, []*target{t.code, t.level, t.sector, t.parent}, []*string{&r.Code, &r.Level, &r.Sector, &r.Parent})
-	if err != nil || r.Code == "" {
+	var err error
+	if r.Code, err = m.get(t.code, s); err != nil || r.Code == "" {
+		return nil, err
+	}
+	if known(r.Code) {
+		return &r, nil
+	}
+	if err := m.fill(s, []*target{t.level, t.sector, t.parent}, []*string{&r.Level, &r.Sector, &r.Parent}); err != nil {
 		return nil, err
 	}
 	r.Names = pack.Text{}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -221,6 +222,7 @@ type expr struct {
 	source string // column: "" is the row at hand, else a joined source
 	column int
 	prog   cel.Program
+	memo   *memo // of a program that looks at few columns of the row at hand, and nothing else
 }
 
 type exprKind int
@@ -263,7 +265,73 @@ func (l *dialect) compile(p *problems, n *node, what string, wantBool bool) *exp
 		p.add(n.line, "%s: %s", what, firstLine(err))
 		return nil
 	}
-	return &expr{kind: exprProgram, prog: prog}
+	return &expr{kind: exprProgram, prog: prog, memo: l.memo(checked.NativeRep())}
+}
+
+// A memo remembers what an expression gave for the same values: columns such as a unit, a rank or a date repeat
+// thousands of times. It is bounded, and gives itself up where values hardly ever repeat.
+type memo struct {
+	columns      []int
+	seen         map[string]answer
+	asked, found int
+}
+
+type answer struct {
+	v   any
+	err error
+}
+
+// Bounds of a memo: how many columns it may hang on, how many answers it keeps, and when it gives up.
+const (
+	memoColumns = 3
+	memoAnswers = 4096
+	memoTrial   = 2000
+)
+
+// memo returns one if the expression is a function of a few columns of the row at hand.
+func (l *dialect) memo(a *celast.AST) *memo {
+	m := &memo{seen: map[string]answer{}}
+	root := celast.NavigateAST(a)
+	for _, id := range celast.MatchDescendants(root, celast.KindMatcher(celast.IdentKind)) {
+		parent, ok := id.Parent()
+		if id.AsIdent() != "row" || !ok || parent.Kind() != celast.SelectKind {
+			return nil
+		}
+		i, ok := l.src.cols.index[parent.AsSelect().FieldName()]
+		if !ok {
+			return nil
+		}
+		if !slices.Contains(m.columns, i) {
+			m.columns = append(m.columns, i)
+		}
+	}
+	if len(m.columns) == 0 || len(m.columns) > memoColumns {
+		return nil
+	}
+	return m
+}
+
+// value is the expression's value for a row, from memory if it is there.
+func (m *memo) value(row *rowValue, eval func() (any, error)) (any, error) {
+	var buf [96]byte
+	key := buf[:0]
+	for _, c := range m.columns {
+		key = append(append(key, row.at(c)...), 0)
+	}
+	m.asked++
+	if a, ok := m.seen[string(key)]; ok {
+		m.found++
+		return a.v, a.err
+	}
+	v, err := eval()
+	if m.asked > memoTrial && m.found < m.asked/4 {
+		clear(m.seen) // not worth its memory; what still repeats will come again
+		m.asked, m.found = 0, 0
+	}
+	if len(m.seen) < memoAnswers {
+		m.seen[string(key)] = answer{v, err}
+	}
+	return v, err
 }
 
 // checkLookups finds lookup("name", …) of tables that do not exist.
@@ -398,6 +466,14 @@ func (e *expr) value(s *scope) (any, error) {
 		}
 		return r.at(e.column), nil
 	}
+	if e.memo != nil {
+		return e.memo.value(s.row, func() (any, error) { return e.run(s) })
+	}
+	return e.run(s)
+}
+
+// run asks the interpreter.
+func (e *expr) run(s *scope) (any, error) {
 	out, _, err := e.prog.Eval(s)
 	if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "evaluation error: "))

@@ -104,7 +104,7 @@ func (p *prepared) read(ctx context.Context, m *mapper, raw *spool, opts *Option
 				if t.from != bs {
 					continue
 				}
-				b, err := m.body(t, row)
+				b, err := m.body(t, row, bodies.has)
 				var bad *badValue
 				if errors.As(err, &bad) {
 					return p.reject(bs.no, row, bad.why)
@@ -350,6 +350,8 @@ func (s *bodySet) add(b *bodyRecord) {
 	s.codes[b.Code] = true
 	s.order = append(s.order, b.Code)
 }
+
+func (s *bodySet) has(code string) bool { return s.found[code] != nil }
 
 // count notes that a row became the body added last, and nothing else.
 func (s *bodySet) count(source, sources int) {

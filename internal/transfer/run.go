@@ -40,7 +40,7 @@ func (o Options) filled(m *Mapping) *Options {
 		o.Rejects = m.Name + "-rejects.csv"
 	}
 	if o.Batch <= 0 {
-		o.Batch = 1000
+		o.Batch = 2000
 	}
 	if o.Now == nil {
 		o.Now = time.Now

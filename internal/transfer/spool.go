@@ -30,7 +30,7 @@ type spool struct {
 type span struct{ at, key, val int } // arena[at:at+key] is the key, the value follows
 
 // spoolMemory is what one spool keeps in memory before it writes to disk.
-const spoolMemory = 24 << 20
+const spoolMemory = 8 << 20
 
 // mostChunks bounds the files merged at once; more are merged in rounds.
 const mostChunks = 128
