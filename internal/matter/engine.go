@@ -386,7 +386,7 @@ func (e *Engine) holders(ctx context.Context, tx *store.Tx, w *World, _ *pack.Ki
 
 // withMerged loads officials, and those into whom they were merged.
 func withMerged(ctx context.Context, tx *store.Tx, ids []ref.OfficialID) (map[ref.OfficialID]register.Official, error) {
-	out, err := register.Officials(ctx, tx, ids)
+	out, err := register.Standing(ctx, tx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -400,7 +400,7 @@ func withMerged(ctx context.Context, tx *store.Tx, ids []ref.OfficialID) (map[re
 		if len(more) == 0 {
 			break
 		}
-		found, err := register.Officials(ctx, tx, more)
+		found, err := register.Standing(ctx, tx, more)
 		if err != nil {
 			return nil, err
 		}

@@ -257,6 +257,47 @@ func loadOfficials(ctx context.Context, tx *store.Tx, ids []int64) (map[ref.Offi
 	return out, nil
 }
 
+// Standing returns officials with their posts and without their names, in one statement: what a decision needs to know
+// of those it names. Each is as it stands; one that was merged is returned itself, with MergedInto set.
+func Standing(ctx context.Context, tx *store.Tx, ids []ref.OfficialID) (map[ref.OfficialID]Official, error) {
+	out := map[ref.OfficialID]Official{}
+	var args []any
+	for _, id := range ids {
+		if id != 0 {
+			args = append(args, int64(id))
+		}
+	}
+	if len(args) == 0 {
+		return out, nil
+	}
+	marks := make([]string, len(args))
+	for i := range args {
+		marks[i] = fmt.Sprintf("$%d", i+1)
+	}
+	found, err := tx.Query(ctx, `SELECT o.id, o.merged_into, COALESCE(p.no, 0), COALESCE(p.body, 0), COALESCE(p.title, ''), COALESCE(p.rank, ''),
+		COALESCE(p.valid_from, ''), COALESCE(p.valid_to, ''), COALESCE(p.source, '')
+		FROM official o LEFT JOIN post p ON p.official = o.id WHERE o.id IN (`+strings.Join(marks, ", ")+`) ORDER BY o.id, p.no`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("register: officials: %w", err)
+	}
+	defer found.Close()
+	for found.Next() {
+		var o Official
+		var p Post
+		if err := found.Scan(&o.ID, &o.MergedInto, &p.No, &p.Body, &p.Title, &p.Rank, &p.From, &p.To, &p.Source); err != nil {
+			return nil, fmt.Errorf("register: officials: %w", err)
+		}
+		if before, there := out[o.ID]; there {
+			o = before
+		}
+		if p.No != 0 {
+			o.Posts = append(o.Posts, p)
+		}
+		out[o.ID] = o
+	}
+	return out, found.Err()
+}
+
 // OfficialBySource returns the official with a source's own key, following mergers.
 func OfficialBySource(ctx context.Context, tx *store.Tx, source, key string) (Official, error) {
 	var id ref.OfficialID
