@@ -33,9 +33,9 @@ func WritePublicCSV(w io.Writer, r *Result, rows []PublicRow, total int64, shown
 	for _, row := range rows {
 		var line []string
 		for i, k := range row.Key {
-			line = append(line, harmless(k))
+			line = append(line, Harmless(k))
 			if labelled {
-				line = append(line, harmless(row.Labels[i]))
+				line = append(line, Harmless(row.Labels[i]))
 			}
 		}
 		value := strconv.FormatInt(row.Value, 10)
@@ -57,8 +57,8 @@ func WritePublicCSV(w io.Writer, r *Result, rows []PublicRow, total int64, shown
 	return nil
 }
 
-// harmless keeps a spreadsheet from calculating what a name says.
-func harmless(s string) string {
+// Harmless keeps a spreadsheet from calculating what a name says.
+func Harmless(s string) string {
 	if s != "" {
 		switch s[0] {
 		case '=', '+', '-', '@', '\t', '\r':

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"plumbline/internal/fault"
+	"plumbline/internal/pack"
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
@@ -50,12 +51,13 @@ type ReleaseRequest struct {
 
 // Released is a figure as everybody may see it.
 type Released struct {
-	Result                // Rows are classes; their Key joins the values of a class by "+"
+	Result                // Rows are classes; the Key of a class of several values joins them by "|"
 	Together [][][]string // for each row and dimension: the labels of the values put together; nil where there is one value
 	Unshown  []int        // rows that have no number, because distinct numbers cannot be added
 	Refused  Refusal      // why there is nothing to see
 	Left     []string     // years within the range that cannot be told apart from years outside it and are left out
 	Known    bool         // Imported is known
+	Below    []string     // codes of the bodies directly below that are shown with these dimensions
 }
 
 // Refusal says why a figure cannot be shown to everybody. Empty: it can.
@@ -69,6 +71,9 @@ const (
 	RefusedYears  Refusal = "years"  // none of the years can be told apart
 )
 
+// RestKey is the key of the row for all bodies together that have no row of their own.
+const RestKey = "*"
+
 // uppers says within which dimension another one lies.
 var uppers = map[string]string{"conduct": "category", "outcome": "tier", "state": "kind", "ended": "kind"}
 
@@ -77,6 +82,18 @@ func (m *Measure) upper(dim string) string {
 		return u
 	}
 	return ""
+}
+
+// DimLabel is what a dimension is called in the first pack that names it; nil for those that no pack names.
+func (m *Measure) DimLabel(id string) pack.Text {
+	for _, d := range m.defs {
+		for _, dim := range d.m.By {
+			if dim.ID == id {
+				return dim.Label
+			}
+		}
+	}
+	return nil
 }
 
 // Offered are the dimensions that everybody can ask for.
@@ -281,6 +298,15 @@ func (r *release) answer(ctx context.Context, req ReleaseRequest, dims []string,
 	if res.Total == 0 {
 		out.Known = true
 		return nil
+	}
+	below, err := r.children(ctx, dims, req.Body)
+	if err != nil {
+		return err
+	}
+	for _, c := range r.tree.Children(r.bodyID(req.Body)) {
+		if code := r.tree.Body(c).Code; below[code] {
+			out.Below = append(out.Below, code)
+		}
 	}
 	cells := classed(res, parts, func(row Row) []string { return row.Key })
 	if slices.Contains(req.By, DimBody) {
@@ -924,9 +950,10 @@ func (r *release) present(req ReleaseRequest, dims []string, parts []*classes, r
 		for _, d := range req.By {
 			if d == DimBody {
 				id = append(id, c.body)
-				code, plain := strings.CutPrefix(c.body, single)
-				l.add(code, nil, !plain)
-				if !plain {
+				if code, plain := strings.CutPrefix(c.body, single); plain {
+					l.add(code, nil, false)
+				} else {
+					l.add(RestKey, nil, true)
 					l.unshown = r.m.distinct()
 				}
 				continue
@@ -937,7 +964,7 @@ func (r *release) present(req ReleaseRequest, dims []string, parts []*classes, r
 			if v, plain := strings.CutPrefix(c.class[i], single); plain {
 				l.add(v, nil, false)
 			} else {
-				l.add(strings.Join(vs, "+"), vs, true)
+				l.add(strings.Join(vs, "|"), vs, true)
 				l.unshown = l.unshown || r.m.distinct()
 			}
 		}
@@ -1017,4 +1044,10 @@ func (r *release) present(req ReleaseRequest, dims []string, parts []*classes, r
 		out.Rows = append(out.Rows, row)
 		out.Together = append(out.Together, several)
 	}
+}
+
+// ValueLabel is what a value of one of the measure's own dimensions is called; the value itself where no pack names it.
+func (m *Measure) ValueLabel(say *words.Speaker, dim, v string) string {
+	q := &query{m: m, req: Request{Words: say}}
+	return q.label(dim, v)
 }
