@@ -4,6 +4,32 @@ package web
 // together; the handlers stand in the file named after it.
 func (s *Server) routes() []route {
 	return []route{
+		// public.go
+		{"GET /{$}", public, s.home},
+		{"GET /about", public, s.aboutOffice},
+		{"GET /privacy", public, s.privacy},
+		{"GET /accessibility", public, s.accessibility},
+		{"GET /robots.txt", public, s.robots},
+		{"GET /.well-known/security.txt", public, s.securityTxt},
+
+		// public_how.go
+		{"GET /how", public, s.how},
+
+		// public_report.go
+		{"GET /report", public, s.reportStart},
+		{"GET /report/{kind}", public, s.reportStart},
+		{"POST /report/{kind}", public, s.reportStep},
+
+		// public_receipt.go
+		{"POST /receipt", public, s.receiptFile},
+
+		// public_follow.go
+		{"GET /follow", public, s.follow},
+		{"POST /follow", public, s.followOpen},
+		{"POST /follow/leave", public, s.followLeave},
+		{"GET /follow/act/{action}", public, s.followActPage},
+		{"POST /follow/act/{action}", public, s.followAct},
+
 		// staff_sign.go
 		{"GET /staff/sign-in", public, s.signInPage},
 		{"POST /staff/sign-in", public, s.signIn},
@@ -43,6 +69,13 @@ func (s *Server) routes() []route {
 		{"GET /staff/bodies/{id}", staff, s.body},
 		{"GET /staff/officials", staff, s.officials},
 		{"GET /staff/officials/{id}", staff, s.official},
+
+		// figures*.go
+		{"GET /figures", public, s.figuresList},
+		{"GET /figures/{measure}", public, s.figure},
+		{"GET /figures/{measure}/table.csv", public, s.figureCSV},
+		{"GET /figures/{measure}/table.json", public, s.figureJSON},
+		{"GET /figures/{measure}/matters", staff, s.figureMatters},
 
 		// admin.go
 		{"GET /admin", admins, s.adminHome},

@@ -1,0 +1,29 @@
+package access
+
+import (
+	"slices"
+
+	"plumbline/internal/ref"
+)
+
+// SeesFigures reports whether v reads the exact figures of a body, given the body itself and those above it, nearest
+// first: whoever supervises it or a body above it. Everybody else, desks included, reads what the public reads: a desk sees its own
+// matters and not how many there are elsewhere.
+func SeesFigures(v Viewer, above []ref.BodyID) bool {
+	for _, g := range v.Grants {
+		if g.Sees == SeesSubtree && g.Body != 0 && slices.Contains(above, g.Body) {
+			return true
+		}
+	}
+	return false
+}
+
+// SeesAllFigures reports whether v reads the exact figures of everything there is: whoever supervises every body at the top.
+func SeesAllFigures(v Viewer, tops []ref.BodyID) bool {
+	for _, t := range tops {
+		if !SeesFigures(v, []ref.BodyID{t}) {
+			return false
+		}
+	}
+	return len(tops) > 0
+}
