@@ -77,20 +77,16 @@ var changes = regexp.MustCompile(`^(?:UPDATE|DELETE FROM|INSERT INTO) ([a-z_]+)`
 // behind changes something by SQL, verifies, and undoes it: everything happens on a copy that is thrown away.
 func (w *town) behind(sql string) []rows.Difference {
 	w.Helper()
-	exec := func(sql string) {
-		w.Helper()
-		w.tx(func(ctx context.Context, tx *store.Tx) error { _, err := tx.Exec(ctx, sql); return err })
-	}
 	touched := changes.FindStringSubmatch(sql)[1]
-	exec("CREATE TABLE kept AS SELECT * FROM " + touched)
-	exec(sql)
+	w.exec("CREATE TABLE kept AS SELECT * FROM " + touched)
+	w.exec(sql)
 	found, err := matter.Verify(w.Context(), w.db, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
-	exec("DELETE FROM " + touched)
-	exec("INSERT INTO " + touched + " SELECT * FROM kept")
-	exec("DROP TABLE kept")
+	w.exec("DELETE FROM " + touched)
+	w.exec("INSERT INTO " + touched + " SELECT * FROM kept")
+	w.exec("DROP TABLE kept")
 	return found
 }
 

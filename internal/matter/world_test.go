@@ -167,6 +167,11 @@ func (w *town) load(id ref.MatterID) (s matter.State) {
 	return s
 }
 
+func (w *town) exec(sql string) {
+	w.Helper()
+	w.tx(func(ctx context.Context, tx *store.Tx) error { _, err := tx.Exec(ctx, sql); return err })
+}
+
 // verify fails the test unless everything is as the record says.
 func (w *town) verify() {
 	w.Helper()
