@@ -58,7 +58,9 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) error {
 		t := view.Table{
 			Caption: say.T("staff.work." + part.key), CaptionHidden: true, Cards: true, Keys: true,
 			Columns: []view.Column{{Text: say.T("staff.reference")}, {Text: say.T("staff.kind")}, {Text: say.T("staff.work.todo")}, {Text: say.T("staff.clock")}, {Text: say.T("staff.work.from")}},
-			Empty:   view.Empty{Title: say.T("staff.work." + part.key + ".none"), Text: say.T("staff.work." + part.key + ".none.text")},
+		}
+		if part.empty {
+			t.Empty = view.Empty{Title: say.T("staff.work." + part.key + ".none"), Text: say.T("staff.work." + part.key + ".none.text")}
 		}
 		for _, st := range part.items {
 			t.Rows = append(t.Rows, rows.work(st))
