@@ -60,6 +60,7 @@ type root struct {
 	Stats   statsCmd   `cmd:"" group:"data" help:"Print the figures of a measure."`
 	Verify  verifyCmd  `cmd:"" group:"data" help:"Derive every table and figure again from the record and name each difference."`
 	Pack    packCmd    `cmd:"" group:"run" help:"List, check, test and show packs, and load them into a database."`
+	Body    bodyCmd    `cmd:"" group:"run" help:"Enter the institutions and offices of the tree."`
 	Account accountCmd `cmd:"" group:"run" help:"Manage accounts and the duties they hold."`
 	Doctor  doctorCmd  `cmd:"" group:"run" help:"Check the machine and the database, and say what to do."`
 	Version versionCmd `cmd:"" group:"run" help:"Print the version and how this program was built."`

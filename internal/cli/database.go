@@ -123,12 +123,12 @@ func safeURL(url string) string {
 	if !ok {
 		return url
 	}
-	userinfo, host, ok := strings.Cut(rest, "@")
-	if !ok {
+	at := strings.LastIndex(rest, "@")
+	if at < 0 {
 		return url
 	}
-	user, _, _ := strings.Cut(userinfo, ":")
-	return scheme + "://" + user + "@" + host
+	user, _, _ := strings.Cut(rest[:at], ":")
+	return scheme + "://" + user + rest[at:]
 }
 
 // operator is the actor of what is done at the command line: whoever can run it on the machine.

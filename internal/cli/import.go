@@ -2,8 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+
+	"github.com/goccy/go-yaml"
 
 	"plumbline/internal/fault"
 	"plumbline/internal/journal"
@@ -16,7 +20,7 @@ type importCmd struct {
 	Mapping string   `arg:"" help:"A bundled mapping, or a YAML file."`
 	Files   []string `arg:"" name:"file" help:"CSV files, also .gz, in the order the mapping names its sources."`
 	Check   bool     `name:"check" help:"Read everything and say what would happen; write nothing but the rejects."`
-	Show    int      `name:"show" placeholder:"N" help:"With --check: print the first N matters and officials as they would be imported."`
+	Show    int      `name:"show" default:"3" placeholder:"N" help:"With --check: print the first N matters and officials as they would be imported."`
 	Rejects string   `name:"rejects" placeholder:"FILE" help:"Where rejected records go. The default stands in the summary."`
 	JSON    bool     `name:"json" help:"Print the summary as JSON."`
 	Quiet   bool     `name:"quiet" short:"q" help:"Show no progress."`
@@ -29,7 +33,12 @@ func (c *importCmd) Run(ctx context.Context, t *terminal) (err error) {
 	if err != nil {
 		return mappingError(c.Mapping, err)
 	}
-	a, err := c.open(ctx, t, wantTables)
+	if err := m.Fits(c.Files); errors.Is(err, fs.ErrNotExist) {
+		return err
+	} else if err != nil {
+		return &problem{kind: fault.Invalid, text: err.Error()}
+	}
+	a, err := c.into(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -42,13 +51,15 @@ func (c *importCmd) Run(ctx context.Context, t *terminal) (err error) {
 		if err := a.office.Load(ctx, operator, journal.ViaCLI, p, true); err != nil {
 			return sayUnfair(err)
 		}
-		t.note("%s is new: made ready with the pack %s, which the mapping names.", safeURL(c.DB), office.ID(p))
+		if !c.Check {
+			t.note("%s is new: made ready with the pack %s, which the mapping names.", safeURL(c.DB), office.ID(p))
+		}
 	}
 	bars := &stages{t: t, quiet: c.Quiet}
 	sum, err := transfer.Run(ctx, a.db, a.office, m, c.Files, transfer.Options{Check: c.Check, Rejects: c.Rejects, First: c.Show, Stage: bars.stage, Progress: bars.at, Actor: operator, Now: a.now})
 	bars.end()
 	if err != nil {
-		return err
+		return mappingError(c.Mapping, err)
 	}
 	if !c.Check {
 		if err := a.catchUp(ctx, t, c.Quiet); err != nil {
@@ -68,9 +79,27 @@ func (c *importCmd) Run(ctx context.Context, t *terminal) (err error) {
 	return nil
 }
 
+// into opens the database to import into. A check makes none: where there is no office yet, it looks at an empty one in
+// memory.
+func (c *importCmd) into(ctx context.Context, t *terminal) (*app, error) {
+	if !c.Check {
+		return c.open(ctx, t, wantTables)
+	}
+	a, err := c.open(ctx, t, wantOffice)
+	var p *problem
+	if errors.As(err, &p) && p.kind == fault.NotFound {
+		return dbFlag{"sqlite::memory:"}.open(ctx, t, wantTables)
+	}
+	return a, err
+}
+
 func mappingError(name string, err error) error {
 	if fault.Is(err, fault.NotFound) {
 		return problemf(fault.NotFound, "there is no mapping %q: give a YAML file, or a bundled name (%s)", name, strings.Join(transfer.BundledNames(), ", "))
+	}
+	var problems transfer.Problems
+	if errors.As(err, &problems) {
+		return &problem{kind: fault.Invalid, text: strings.TrimSpace(name + " cannot be used:\n" + problems.Error())}
 	}
 	return err
 }
@@ -123,8 +152,35 @@ func saySummary(t *terminal, s transfer.Summary, check bool) {
 		}
 		tab.write(t.out)
 	}
-	if s.Rows.Rejected > 0 {
+	if s.Preview != nil {
+		sayPreview(t, s.Preview)
+	}
+	if s.Rows.Rejected > 0 && s.RejectsFile != "" {
 		t.print("\nRejected records with line and reason: %s", s.RejectsFile)
+	}
+}
+
+// sayPreview prints the first records as they would be imported.
+func sayPreview(t *terminal, p *transfer.Preview) {
+	show := func(title string, one any) {
+		text, err := yaml.MarshalWithOptions(one, yaml.UseJSONMarshaler())
+		if err != nil {
+			t.print("%s: %+v", title, one) // it is only to be looked at
+			return
+		}
+		t.print("\n%s", title)
+		for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+			t.print("  %s", line)
+		}
+	}
+	for i, m := range p.Matters {
+		show(fmt.Sprintf("Matter %d as it would be imported", i+1), m)
+	}
+	for i, o := range p.Officials {
+		show(fmt.Sprintf("Official %d as it would be imported", i+1), o)
+	}
+	for _, r := range p.Rejects {
+		t.print("would be rejected: %s:%d: %s", r.File, r.Line, r.Reason)
 	}
 }
 

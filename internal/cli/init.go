@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -21,8 +22,8 @@ type initCmd struct {
 	Admin  string `name:"admin" placeholder:"LOGIN" help:"Name the administrator signs in with."`
 	Office string `name:"office" placeholder:"NAME" help:"Name of the office. The pack's title if absent."`
 	Code   string `name:"code" default:"office" help:"Code of the office among the bodies."`
-	Level  string `name:"level" help:"Level of the office, as in the pack. Its lowest if absent."`
-	Sector string `name:"sector" help:"Sector of the office, as in the pack. Its first if absent."`
+	Level  string `name:"level" help:"Level of the office, as in the pack. Where the pack sends reports, if absent."`
+	Sector string `name:"sector" help:"Sector of the office, as in the pack. Where the pack sends reports, if absent."`
 	passwordFlags
 	JSON bool `name:"json" help:"Print JSON."`
 }
@@ -125,8 +126,13 @@ func (c *initCmd) Run(ctx context.Context, t *terminal) (err error) {
 	return nil
 }
 
-// place is where the office stands in the tree, checked against the pack.
+// place is where the office stands in the tree: as the flags say, else where the pack sends reports that no other
+// rule sends elsewhere, checked against the pack.
 func (c *initCmd) place(p *pack.Pack) (level, sector string, err error) {
+	var usual pack.Route
+	if kinds := p.ReportKinds(); len(kinds) > 0 && len(kinds[0].Routing) > 0 {
+		usual = kinds[0].Routing[len(kinds[0].Routing)-1]
+	}
 	levels, sectors := make([]string, len(p.Levels)), make([]string, len(p.Sectors))
 	for i, l := range p.Levels {
 		levels[i] = l.ID
@@ -134,10 +140,10 @@ func (c *initCmd) place(p *pack.Pack) (level, sector string, err error) {
 	for i, s := range p.Sectors {
 		sectors[i] = s.ID
 	}
-	if level, err = choose("level", c.Level, levels); err != nil {
+	if level, err = choose("level", cmp.Or(c.Level, usual.Level), levels); err != nil {
 		return "", "", err
 	}
-	sector, err = choose("sector", c.Sector, sectors)
+	sector, err = choose("sector", cmp.Or(c.Sector, usual.Sector), sectors)
 	return level, sector, err
 }
 

@@ -16,9 +16,9 @@ import (
 type packCmd struct {
 	List  packListCmd  `cmd:"" help:"List packs."`
 	Check packCheckCmd `cmd:"" help:"Check that a pack is sound and fair."`
-
-	Show packShowCmd `cmd:"" help:"Print what a pack contains."`
-	Load packLoadCmd `cmd:"" help:"Load a pack into a database."`
+	Test  packTestCmd  `cmd:"" help:"Run the scenarios of a pack."`
+	Show  packShowCmd  `cmd:"" help:"Print what a pack contains."`
+	Load  packLoadCmd  `cmd:"" help:"Load a pack into a database."`
 }
 
 func (packCmd) Help() string { return helpText("pack") }

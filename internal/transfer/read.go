@@ -87,6 +87,12 @@ func (m *Mapping) assign(files []string) ([]*input, error) {
 	return out, nil
 }
 
+// Fits reports whether the files are there and are all that the mapping's sources ask for, before anything is read.
+func (m *Mapping) Fits(files []string) error {
+	_, err := m.assign(files)
+	return err
+}
+
 // plainly takes the path out of an error of the file system: the message names it already.
 func plainly(err error) error {
 	var p *os.PathError
