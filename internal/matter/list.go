@@ -175,6 +175,17 @@ func compile(ctx context.Context, tx *store.Tx, tree *register.Tree, q Query) (*
 	if q.Free {
 		c.add("NOT EXISTS (SELECT 1 FROM assigned s WHERE s.matter = m.id)")
 	}
+	if q.Conduct != "" {
+		// Rare conduct is looked up; common conduct is met soon enough on the way.
+		var n int64
+		if err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM allegation WHERE conduct = $1 LIMIT "+strconv.Itoa(narrowMost+1)+") c", q.Conduct).Scan(&n); err != nil {
+			return nil, fmt.Errorf("matter: list: %w", err)
+		}
+		if n <= narrowMost {
+			c.add("m.id IN (SELECT matter FROM allegation WHERE conduct = " + c.arg(q.Conduct) + ")")
+			q.Conduct = ""
+		}
+	}
 	for column, value := range map[string]string{"conduct": q.Conduct, "category": q.Category, "finding": q.Finding} {
 		if value != "" {
 			c.add("EXISTS (SELECT 1 FROM allegation g WHERE g.matter = m.id AND g." + column + " = " + c.arg(value) + ")")
@@ -232,7 +243,7 @@ func (c *clause) narrow(ctx context.Context, tx *store.Tx, tree *register.Tree, 
 	}
 	me := int64(q.Viewer.Account)
 	ways = append(ways, "SELECT matter FROM assigned WHERE account = "+try.arg(me), "SELECT matter FROM did WHERE account <> 0 AND account = "+try.arg(me))
-	union := strings.Join(ways, " UNION ")
+	union := strings.Join(ways, " UNION ALL ") // counted as they come: sorting out doubles would read them all
 	var n int64
 	if err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM ("+union+") u LIMIT "+strconv.Itoa(narrowMost+1)+") c", try.args...).Scan(&n); err != nil {
 		return fmt.Errorf("matter: list: %w", err)

@@ -32,6 +32,7 @@ CREATE INDEX matter_queue ON matter (body, final, due, id);
 CREATE INDEX matter_desk ON matter (desk_body, desk, final, due, id);
 CREATE INDEX matter_subject ON matter (subject) WHERE subject <> 0;
 CREATE INDEX matter_open_due ON matter (due, id) WHERE final = 0 AND due > 0;
+CREATE INDEX matter_overdue ON matter (due, id) WHERE overdue = 1;
 CREATE INDEX matter_received ON matter (received, id);
 CREATE INDEX matter_changed ON matter (changed, id);
 CREATE INDEX matter_concerned ON matter (concerned, id);
