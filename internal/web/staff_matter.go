@@ -623,12 +623,34 @@ func (d *dossier) identityOpened() bool {
 	})
 }
 
+// shownClocks are the clocks in the order in which they matter: those that run first. A time that a step in law has
+// opened is left out where a clock of the pack, which has a name, runs beside it to the same end.
+func (d *dossier) shownClocks() []matter.Clock {
+	named := func(id string) bool { return d.kind != nil && d.kind.Clock(id) != nil }
+	var out []matter.Clock
+	for _, c := range d.state.Clocks {
+		if !named(c.ID) && slices.ContainsFunc(d.state.Clocks, func(o matter.Clock) bool { return named(o.ID) && o.Due == c.Due }) {
+			continue
+		}
+		out = append(out, c)
+	}
+	order := []string{matter.ClockMissed, matter.ClockRunning, matter.ClockOpen, matter.ClockPaused}
+	rank := func(c matter.Clock) int {
+		if i := slices.Index(order, c.State); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	slices.SortStableFunc(out, func(a, b matter.Clock) int { return rank(a) - rank(b) })
+	return out
+}
+
 func (d *dossier) clocks() view.Table {
 	say := d.say
 	t := view.Table{Caption: say.T("staff.clocks"), CaptionHidden: true, Cards: true, Columns: []view.Column{
 		{Text: say.T("staff.clock")}, {Text: say.T("staff.clock.state")}, {Text: say.T("staff.clock.due")},
 	}}
-	for _, c := range d.state.Clocks {
+	for _, c := range d.shownClocks() {
 		cells := []view.Cell{{Text: d.l.clock(d.state.Matter.Kind, c.ID), Header: true}, {}, {Text: "–"}}
 		if c.Due != 0 {
 			cells[2].Text = say.Day(time.UnixMicro(c.Due), d.s.Office.Zone())
@@ -648,8 +670,10 @@ func (d *dossier) clocks() view.Table {
 			if c.PauseEnd != 0 {
 				cells[1].Sub = say.T("staff.clock.paused.until", "day", say.Day(time.UnixMicro(c.PauseEnd), d.s.Office.Zone()))
 			}
+		case matter.ClockMet:
+			cells[1].Tags = []view.Tag{{Tone: view.Success, Text: say.T("staff.clock.met")}}
 		default:
-			cells[1].Tags = []view.Tag{{Tone: view.Success, Text: say.Maybe("staff.clock."+c.State, c.State)}}
+			cells[1].Tags = []view.Tag{{Tone: view.Waiting, Text: say.Maybe("staff.clock."+c.State, c.State)}}
 		}
 		t.Rows = append(t.Rows, view.Row{Cells: cells})
 	}

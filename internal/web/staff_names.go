@@ -107,7 +107,7 @@ func (l labels) clock(kind, id string) string {
 			return l.text(c.Label, id)
 		}
 	}
-	return id
+	return l.say.Maybe("effect."+id, id) // a time that a step in law has opened
 }
 
 func (l labels) conduct(id string) string {
