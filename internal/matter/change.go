@@ -60,8 +60,8 @@ type Passed struct {
 // About says what the matter is about: what is left out stays.
 type About struct {
 	Op        string          `json:"op"` // "about"
-	Concerned *ref.BodyID     `json:"concerned,omitempty"`
-	Subject   *ref.OfficialID `json:"subject,omitempty"`
+	Concerned *ref.BodyID     `json:"concerned,omitempty,string"`
+	Subject   *ref.OfficialID `json:"subject,omitempty,string"`
 	Title     *string         `json:"title,omitempty"`
 }
 
@@ -77,9 +77,9 @@ type Sourced struct {
 type Alleged struct {
 	Op        string          `json:"op"` // "allegation"
 	No        int64           `json:"no"`
-	Official  *ref.OfficialID `json:"official,omitempty"`
+	Official  *ref.OfficialID `json:"official,omitempty,string"`
 	Described *string         `json:"described,omitempty"`
-	Body      *ref.BodyID     `json:"body,omitempty"`
+	Body      *ref.BodyID     `json:"body,omitempty,string"`
 	Rank      *string         `json:"rank,omitempty"`
 	Conduct   *string         `json:"conduct,omitempty"`
 	Category  *string         `json:"category,omitempty"`
@@ -97,7 +97,7 @@ type Joined struct {
 	Op        string          `json:"op"` // "party"
 	No        int64           `json:"no"`
 	Role      *string         `json:"role,omitempty"`
-	Official  *ref.OfficialID `json:"official,omitempty"`
+	Official  *ref.OfficialID `json:"official,omitempty,string"`
 	Anonymous *bool           `json:"anonymous,omitempty"`
 	Data      json.RawMessage `json:"data,omitempty"`
 	Gone      bool            `json:"gone,omitempty"`

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"plumbline/internal/pack"
@@ -129,5 +131,37 @@ func TestABrokenFileIsSaidToBeBroken(t *testing.T) {
 func TestAPackWithoutScenariosFails(t *testing.T) {
 	if _, err := rehearse.All(t.Context(), &pack.Pack{}); !errors.Is(err, rehearse.ErrNoScenario) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The reference page is true: its example plays, and every form a line can have is on it.
+func TestTheReferenceOfScenariosIsTrue(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/reference/scenarios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pack.LoadDir("../../packs/generic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(raw), "```")
+	r, err := rehearse.Run(t.Context(), p, "scenarios.md", []byte(blocks[1]))
+	if err != nil || !r.OK() {
+		t.Fatalf("the example: %v, %v", r.Failures, err)
+	}
+	prose := ""
+	for i := 0; i < len(blocks); i += 2 {
+		prose += blocks[i]
+	}
+	seen := map[string]bool{}
+	for _, cell := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(prose, -1) {
+		if name := rehearse.FormOf(strings.ReplaceAll(cell[1], "…", "x")); name != "" {
+			seen[name] = true
+		}
+	}
+	for _, name := range rehearse.Forms() {
+		if !seen[name] {
+			t.Errorf("no example of the form %q", name)
+		}
 	}
 }
