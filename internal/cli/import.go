@@ -12,6 +12,8 @@ import (
 	"plumbline/internal/fault"
 	"plumbline/internal/journal"
 	"plumbline/internal/office"
+	"plumbline/internal/pack"
+	"plumbline/internal/tally"
 	"plumbline/internal/transfer"
 )
 
@@ -43,20 +45,12 @@ func (c *importCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	defer a.closing(&err)
-	if a.office.Active() == nil {
-		p, err := openPack(m.Pack)
-		if err != nil {
-			return err
-		}
-		if err := a.office.Load(ctx, operator, journal.ViaCLI, p, true); err != nil {
-			return sayUnfair(err)
-		}
-		if !c.Check {
-			t.note("%s is new: made ready with the pack %s, which the mapping names.", safeURL(c.DB), office.ID(p))
-		}
+	rules, err := c.rules(ctx, t, a, m.Pack)
+	if err != nil {
+		return err
 	}
 	bars := &stages{t: t, quiet: c.Quiet}
-	sum, err := transfer.Run(ctx, a.db, a.office, m, c.Files, transfer.Options{Check: c.Check, Rejects: c.Rejects, First: c.Show, Stage: bars.stage, Progress: bars.at, Actor: operator, Now: a.now})
+	sum, err := transfer.Run(ctx, a.db, rules, m, c.Files, transfer.Options{Check: c.Check, Rejects: c.Rejects, First: c.Show, Stage: bars.stage, Progress: bars.at, Actor: operator, Now: a.now})
 	bars.end()
 	if err != nil {
 		return mappingError(c.Mapping, err)
@@ -207,4 +201,42 @@ func (s *stages) end() {
 		s.bar.end()
 	}
 	s.bar = nil
+}
+
+// rules finds the pack that imported matters stand under: the newest of that name in the database, else the bundled
+// one, which is loaded then. In a new database the office works under it from now on; in another it stands beside the
+// pack the office works under.
+func (c *importCmd) rules(ctx context.Context, t *terminal, a *app, name string) (*pack.Pack, error) {
+	active := a.office.Active()
+	if active != nil && active.Name == name {
+		return active, nil
+	}
+	var versions []*pack.Pack
+	for _, l := range a.office.Loaded() {
+		if l.Name == name {
+			p, err := a.office.Version(l.Name + "@" + l.Version)
+			if err != nil {
+				return nil, err
+			}
+			versions = append(versions, p)
+		}
+	}
+	if newest := tally.Newest(versions); len(newest) > 0 {
+		return newest[0], nil
+	}
+	p, err := openPack(name)
+	if err != nil || c.Check && active != nil {
+		return p, err
+	}
+	if err := a.office.Load(ctx, operator, journal.ViaCLI, p, active == nil); err != nil {
+		return nil, sayUnfair(err)
+	}
+	switch {
+	case c.Check:
+	case active == nil:
+		t.note("%s is new: made ready with the pack %s, which the mapping names.", safeURL(c.DB), office.ID(p))
+	default:
+		t.note("Loaded the pack %s, which the mapping names, for the imported matters; the office goes on working under %s.", office.ID(p), office.ID(active))
+	}
+	return p, nil
 }

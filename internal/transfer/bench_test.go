@@ -63,7 +63,7 @@ func importsBench(b *testing.B, c city, db *store.DB, o *office.Office, files []
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := transfer.Run(b.Context(), db, o, m, files, transfer.Options{Rejects: filepath.Join(b.TempDir(), "r.csv")})
+	s, err := transfer.Run(b.Context(), db, o.Active(), m, files, transfer.Options{Rejects: filepath.Join(b.TempDir(), "r.csv")})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -184,7 +184,7 @@ allegations:
 		o := ready(t, db, "generic")
 		runtime.GC()
 		stop, most := watchMemory()
-		s, err := transfer.Run(t.Context(), db, o, m, []string{file}, transfer.Options{Memory: 256 << 10, Batch: 200, Rejects: filepath.Join(t.TempDir(), "r.csv")})
+		s, err := transfer.Run(t.Context(), db, o.Active(), m, []string{file}, transfer.Options{Memory: 256 << 10, Batch: 200, Rejects: filepath.Join(t.TempDir(), "r.csv")})
 		stop()
 		if err != nil || s.Rows.Opened != int64(rows) {
 			t.Fatalf("%+v, %v", s.Rows, err)

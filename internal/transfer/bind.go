@@ -164,7 +164,7 @@ func (m *Mapping) Check(p *pack.Pack) error {
 func (m *Mapping) bind(pk *pack.Pack, headers map[string][]string) (*plan, error) {
 	p := &problems{file: m.File}
 	if pk.Name != m.Pack {
-		p.add(0, "the mapping is written for the pack %s; the office works under %s", m.Pack, pk.Name)
+		p.add(0, "the mapping is written for the pack %s, not for %s", m.Pack, pk.Name)
 		return nil, p.err()
 	}
 	b := &binder{problems: p, words: words(pk), speak: map[*boundSource]*dialect{}, alone: map[*boundSource]*dialect{}, used: map[*table]bool{},

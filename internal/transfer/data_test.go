@@ -109,7 +109,7 @@ func imports(t *testing.T, c city, db *store.DB, o *office.Office, files ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := transfer.Run(t.Context(), db, o, m, files, transfer.Options{Rejects: filepath.Join(t.TempDir(), "rejects.csv")})
+	s, err := transfer.Run(t.Context(), db, o.Active(), m, files, transfer.Options{Rejects: filepath.Join(t.TempDir(), "rejects.csv")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +307,7 @@ func TestRealDataInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		stage := ""
-		_, err = transfer.Run(ctx, db, o, m, []string{file}, transfer.Options{Rejects: filepath.Join(t.TempDir(), "r.csv"), Batch: 500,
+		_, err = transfer.Run(ctx, db, o.Active(), m, []string{file}, transfer.Options{Rejects: filepath.Join(t.TempDir(), "r.csv"), Batch: 500,
 			Stage: func(what, _ string) { stage = what },
 			Progress: func(done, total int64) {
 				if stage == "matters" && done > total/2 {

@@ -17,8 +17,6 @@ import (
 
 type office struct{ p *pack.Pack }
 
-func (o office) Active() *pack.Pack { return o.p }
-
 func bundled(t testing.TB, name string) office {
 	t.Helper()
 	p, err := pack.Bundled(name)
@@ -59,7 +57,7 @@ func importing(t testing.TB, db *store.DB, o office, m *Mapping, opts Options, f
 	if opts.Rejects == "" {
 		opts.Rejects = filepath.Join(t.TempDir(), "rejects.csv")
 	}
-	s, err := Run(t.Context(), db, o, m, files, opts)
+	s, err := Run(t.Context(), db, o.p, m, files, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

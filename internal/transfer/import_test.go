@@ -189,7 +189,7 @@ func TestEveryWriteMayFail(t *testing.T) {
 			}
 			return nil
 		}))
-		_, err := Run(t.Context(), db, o, m, files, Options{Batch: 1, Rejects: filepath.Join(dir, "r.csv")})
+		_, err := Run(t.Context(), db, o.p, m, files, Options{Batch: 1, Rejects: filepath.Join(dir, "r.csv")})
 		if err == nil {
 			if fail == 0 {
 				t.Fatal("no write failed: the test tests nothing")
@@ -259,7 +259,7 @@ func importAndDie(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := parse(t, example(t)["rivertown.yaml"])
-	_, err = Run(t.Context(), db, bundled(t, "generic"), m, strings.Split(os.Getenv("PLUMBLINE_IMPORT_FILES"), ","), Options{
+	_, err = Run(t.Context(), db, bundled(t, "generic").p, m, strings.Split(os.Getenv("PLUMBLINE_IMPORT_FILES"), ","), Options{
 		Batch: 1, Rejects: filepath.Join(t.TempDir(), "r.csv"),
 		stepped: func(phase string) {
 			if phase == os.Getenv("PLUMBLINE_IMPORT_DIES") {
@@ -277,7 +277,7 @@ func TestUnfinishedImportOfOtherFilesIsOver(t *testing.T) {
 		m, files := exampleFiles(t, dir)
 		o := bundled(t, "generic")
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := Run(ctx, db, o, m, files, Options{Batch: 1, Rejects: filepath.Join(dir, "r.csv"), stepped: func(phase string) {
+		_, err := Run(ctx, db, o.p, m, files, Options{Batch: 1, Rejects: filepath.Join(dir, "r.csv"), stepped: func(phase string) {
 			if phase == phaseMatters && number(t, db, `SELECT COUNT(*) FROM matter`) > 0 {
 				cancel()
 			}
@@ -311,7 +311,7 @@ func TestRefusedBeforeAnythingIsWritten(t *testing.T) {
 			dir := t.TempDir()
 			m, files := exampleFiles(t, dir)
 			write(t, dir, "complaints.csv", tt.complaints)
-			_, err := Run(t.Context(), db, bundled(t, "generic"), m, files, Options{Rejects: filepath.Join(dir, "r.csv")})
+			_, err := Run(t.Context(), db, bundled(t, "generic").p, m, files, Options{Rejects: filepath.Join(dir, "r.csv")})
 			var refused *Refused
 			if !errors.As(err, &refused) {
 				t.Fatalf("err = %v, want a refusal", err)

@@ -57,7 +57,7 @@ func TestMappingMistakes(t *testing.T) {
 		{"unused table", "mapping: small", "mapping: small\ntables:\n  t: {values: {A: b}}", "m.yaml:3: table t is used nowhere"},
 		{"bad policy", "conduct: row.what", "conduct: {value: row.what, bad: ignore}", "reject, flag or {default: value} is wanted"},
 		{"default the pack has not", "conduct: row.what", "conduct: {value: row.what, bad: {default: bribary}}", `default: the pack has no conduct "bribary"`},
-		{"other pack", "pack: generic", "pack: specific", "written for the pack specific; the office works under generic"},
+		{"other pack", "pack: generic", "pack: specific", "written for the pack specific, not for generic"},
 		{"no header and no columns", `columns: [id, when, what, who, "Tax ID"]`, "header: false", "columns must list them"},
 		{"constant that is no date", "received: row.when", `received: "'May'"`, `"May" is no date`},
 		{"code that is none", "{code: office", "{code: The Office", `"The Office" is no code`},

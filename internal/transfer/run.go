@@ -89,9 +89,6 @@ func (m *meter) add(n int64) {
 
 func (m *meter) end() { m.say() }
 
-// Packs are the packs of the office the import goes to.
-type Packs interface{ Active() *pack.Pack }
-
 // leaseTime is how long a killed import keeps the next one waiting.
 var leaseTime = 10 * time.Second
 
@@ -108,11 +105,12 @@ func (r *Refused) Unwrap() error { return r.Why }
 
 // Run imports files through a mapping. files are paths, or NAME=PATH for the source of that name. When an import of the
 // same files was interrupted, it carries on; when a later release of the same source is given, differences are
-// recorded. Nothing is written before all files have been read and mapped.
-func Run(ctx context.Context, db *store.DB, packs Packs, m *Mapping, files []string, options Options) (Summary, error) {
+// recorded. The matters stand under rules, the pack the mapping is written for; it need not be the one the office works
+// under. Nothing is written before all files have been read and mapped.
+func Run(ctx context.Context, db *store.DB, rules *pack.Pack, m *Mapping, files []string, options Options) (Summary, error) {
 	begun := time.Now()
 	opts := options.filled(m)
-	p, err := begin(ctx, db, packs.Active(), m, files, opts)
+	p, err := begin(ctx, db, rules, m, files, opts)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, errStore) {
 			err = &Refused{err}
