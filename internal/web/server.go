@@ -21,12 +21,14 @@ import (
 	"plumbline/internal/access"
 	"plumbline/internal/account"
 	"plumbline/internal/fault"
+	"plumbline/internal/intake"
 	"plumbline/internal/journal"
 	"plumbline/internal/matter"
 	"plumbline/internal/office"
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
+	"plumbline/internal/tally"
 	"plumbline/internal/web/assets"
 	"plumbline/internal/web/templates"
 	"plumbline/internal/web/view"
@@ -39,6 +41,7 @@ type Deps struct {
 	Engine   *matter.Engine
 	Office   *office.Office
 	Accounts *account.Accounts
+	Figures  *tally.Tally
 	Book     *words.Book
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -52,6 +55,8 @@ type Server struct {
 	site     *view.Site
 	sessions *scs.SessionManager
 	trees    *register.Trees
+	visits   *intake.Visits
+	brake    *intake.Brake
 }
 
 // New returns the handler of all pages. It fails if a template does not parse.
@@ -70,10 +75,11 @@ func newServer(d Deps) (*Server, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	s := &Server{Deps: d, trees: &register.Trees{}}
+	s := &Server{Deps: d, trees: &register.Trees{}, visits: intake.NewVisits(d.DB, time.Now), brake: intake.NewBrake(wrongCodes, wrongCodesEvery, time.Now)}
 	var err error
 	s.site, err = view.New(view.Options{
 		Pages: templates.FS, Book: d.Book, Log: d.Log, Location: d.Office.Zone, Frame: s.frame, Secure: d.Secure, ExitURL: d.ExitURL,
+		Anonymous: actsForNobody,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
@@ -92,7 +98,22 @@ func (s *Server) handler() http.Handler {
 	top := http.NewServeMux()
 	top.Handle(assets.Prefix, assets.Handler())
 	top.Handle("/", pages)
-	return top
+	return routed{top, mux}
+}
+
+// routed is the handler of all pages, which also tells the pattern a request matches: what may be counted of it.
+type routed struct {
+	http.Handler
+	routes *http.ServeMux
+}
+
+// Route returns the pattern of the route that answers r.
+func (h routed) Route(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, assets.Prefix) {
+		return "GET " + assets.Prefix
+	}
+	_, pattern := h.routes.Handler(r)
+	return pattern
 }
 
 // door says who may come through a route at all. What they find behind it is for access to decide.
@@ -211,7 +232,7 @@ func (s *Server) frame(r *http.Request, say *words.Speaker) view.Frame {
 	}
 	f.SignIn = ""
 	f.User = &view.User{Name: v.viewer.Name, Account: "/staff/account", SignOut: "/staff/sign-out"}
-	if !strings.HasPrefix(r.URL.Path, "/staff") && !strings.HasPrefix(r.URL.Path, "/admin") {
+	if !strings.HasPrefix(r.URL.Path, "/staff") && !strings.HasPrefix(r.URL.Path, "/admin") && !strings.HasPrefix(r.URL.Path, "/figures") {
 		f.Nav = append(s.publicNav(r, say), view.Link{Text: say.T("staff.nav.back"), Href: "/staff"})
 		return f
 	}

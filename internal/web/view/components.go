@@ -313,7 +313,7 @@ type Receipt struct {
 	Groups []string      // the code in groups
 	Hint   string        // "Write this down …"
 	QR     template.HTML // an SVG of our own making
-	QRText string        // what it is, for those who cannot see it
+	QRText string        // what it is and where it leads
 }
 
 // Code is the code as it is copied.

@@ -119,7 +119,20 @@ func (s *Site) Protect(next http.Handler) http.Handler {
 	guard.SetDenyHandler(s.Handler(func(http.ResponseWriter, *http.Request) error {
 		return fault.New(fault.Forbidden, "fault.crossorigin", nil)
 	}))
-	return s.headers(s.Language(guard.Handler(next)))
+	return s.headers(s.Language(s.fromAnywhere(guard.Handler(next))))
+}
+
+// fromAnywhere lets the forms that Options.Anonymous names through where a browser says nothing of where a form stood
+// ("Origin: null", without Sec-Fetch-Site): old browsers, and those that hide it. Such a form acts with nobody's
+// authority, so nothing is gained by forging it, and whoever comes with such a browser has a reason to. What is known to
+// come from another site is refused all the same.
+func (s *Site) fromAnywhere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.opts.Anonymous != nil && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "null" && s.opts.Anonymous(r) {
+			r.Header.Del("Origin")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // policy lets a page load from its own address only, and forbids inline scripts and styles.

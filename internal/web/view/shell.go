@@ -18,12 +18,18 @@ type Shell struct {
 	Crumbs []Link // where this page is, from the outside in; the page itself is not among them
 	Errors ErrorSummary
 	Notes  []Banner // what the page says on top; flash messages are added
+	Keep   Keep     // the form whose answers a change of language must not lose
 
 	Frame     Frame
 	Lang, Dir string
 	Path      string     // of this page, for a form that posts back to it
 	Languages []LangLink // this page in the other languages
 }
+
+// Keep names a form that is answered over several pages. Changing the language then sends the form, with everything
+// that was typed, instead of following a link. The button of that name and value says so to whoever receives it; Next is
+// the value by which the Enter key sends the form on, as its own main button would; empty where nothing can be typed.
+type Keep struct{ Form, Name, Stay, Next string }
 
 func (s *Shell) shell() *Shell { return s }
 

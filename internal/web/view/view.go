@@ -40,6 +40,8 @@ type Options struct {
 	Secure bool
 	// ExitURL is where "Leave this page quickly" leads: a site that everybody may have open.
 	ExitURL string
+	// Anonymous says of a form that it acts with no authority of its sender: no cookie gives it any power.
+	Anonymous func(r *http.Request) bool
 }
 
 // A Site renders pages. It is safe for concurrent use.
