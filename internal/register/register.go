@@ -22,7 +22,7 @@ import (
 // A Body is an institution or an office: a police station, a court, a complaints office, a ministry.
 type Body struct {
 	ID         ref.BodyID `db:"id,key"`
-	Code       string     `db:"code"`   // unique, stable, for people and files: "nypd", "xx/complaints"
+	Code       string     `db:"code"`   // unique, stable, for people and files: "city-police", "xx/complaints"
 	Parent     ref.BodyID `db:"parent"` // 0: nothing is above
 	Level      string     `db:"level"`
 	Sector     string     `db:"sector"`

@@ -14,7 +14,7 @@ import (
 // A Mapping says how files become matters. Parse reads its text, Bind settles it against a pack and the columns of the
 // files; both find everything that is wrong at once.
 type Mapping struct {
-	Name     string    // "nypd-ccrb"
+	Name     string    // "rivertown"
 	Pack     string    // whose findings, conduct, categories … it speaks of
 	Source   string    // name kept with everything imported
 	Title    pack.Text // what it imports
