@@ -2,6 +2,7 @@ package matter_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 
 	"plumbline/internal/journal"
 	"plumbline/internal/matter"
+	"plumbline/internal/ref"
 	"plumbline/internal/rows"
 	"plumbline/internal/store"
 	"plumbline/internal/testing/world"
@@ -58,7 +60,7 @@ func TestEveryColumnChangedBehindTheRecordIsNamed(t *testing.T) {
 				key = "id"
 			}
 			for _, column := range columns {
-				got := w.behind(fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s = %d", table, column, wrong(column), key, r))
+				got := w.glance(r, fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s = %d", table, column, wrong(column), key, r))
 				if len(got) == 0 {
 					t.Errorf("%s.%s: nothing was named", table, column)
 				}
@@ -70,6 +72,33 @@ func TestEveryColumnChangedBehindTheRecordIsNamed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// glance changes something by SQL, compares one matter with its record, and undoes it.
+func (w *town) glance(id ref.MatterID, sql string) (found []rows.Difference) {
+	w.Helper()
+	undo := errors.New("undo")
+	err := w.db.Tx(w.Context(), func(tx *store.Tx) error {
+		if _, err := tx.Exec(w.Context(), sql); err != nil {
+			return err
+		}
+		all, err := journal.Stream(w.Context(), tx, id.Stream())
+		if err != nil {
+			return err
+		}
+		var entries []journal.Entry
+		for _, r := range all {
+			entries = append(entries, r.Entry)
+		}
+		if found, err = (matter.Matters{}).Check(w.Context(), tx, map[string][]journal.Entry{id.String(): entries}); err != nil {
+			return err
+		}
+		return undo
+	})
+	if !errors.Is(err, undo) {
+		w.Fatal(err)
+	}
+	return found
 }
 
 var changes = regexp.MustCompile(`^(?:UPDATE|DELETE FROM|INSERT INTO) ([a-z_]+)`)
