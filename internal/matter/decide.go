@@ -24,7 +24,20 @@ type World struct {
 	Officials map[ref.OfficialID]register.Official // those the matter and the values name
 	Holders   map[string][]ref.BodyID              // by duty: the bodies at which somebody holds it
 	Linked    map[ref.MatterID]Row                 // the matters this one is tied to
-	Matters   map[ref.Reference]Row                // those the values name by reference
+	Matters   map[ref.Reference]Row                // those the values name by reference and the actor may see
+	People    map[ref.AccountID]Colleague          // those the values name
+}
+
+// A Colleague is somebody a matter may be given to: the duties they hold now, and who they are in the register.
+type Colleague struct {
+	Official ref.OfficialID
+	Desks    []Desk
+}
+
+// A Desk is a duty at a body.
+type Desk struct {
+	Duty string
+	Body ref.BodyID
 }
 
 // A Spawn is a matter that an action opens: its kind and what it takes along.
@@ -232,6 +245,8 @@ func (d *deciding) checkValue(f *pack.Field, v any) {
 		switch f.Type {
 		case pack.TypeBody:
 			d.checkBody(f.ID, v)
+		case pack.TypeAccount:
+			d.checkColleague(f.ID, v)
 		case pack.TypeMatter:
 			m, ok := d.Matters[ref.Reference(v)]
 			if !ok {
@@ -455,17 +470,66 @@ func (d *deciding) outcome(id string) {
 }
 
 func (d *deciding) assign(account string) {
-	id, err := strconv.ParseInt(account, 10, 64)
-	if err != nil {
-		return // ParseForm let only numbers pass
-	}
-	duty := d.s.Matter.Desk
-	if d.Action != nil && d.Action.To != "" {
-		if to := d.Kind.State(d.Action.To); to != nil && to.Desk != "" {
-			duty = to.Desk
+	desk := d.nextDesk()
+	lead := d.Action != nil && d.Action.Assigns
+	for _, a := range slices.Clone(d.s.Assigned) {
+		if lead && a.Duty == desk.Duty && a.Lead != 0 && a.Account != accountID(account) {
+			d.add(&Set{Account: a.Account, Duty: a.Duty, Gone: true}) // given to somebody else
 		}
 	}
-	d.add(&Set{Account: ref.AccountID(id), Duty: duty, Lead: d.Action != nil && d.Action.Assigns})
+	d.add(&Set{Account: accountID(account), Duty: desk.Duty, Lead: lead})
+}
+
+// nextDesk is the desk the matter lies with after the step: where a colleague has to belong to be given it.
+func (d *deciding) nextDesk() Desk {
+	to := d.s.Matter.State
+	if d.Action != nil && d.Action.To != "" {
+		to = d.Action.To
+	}
+	if st := d.Kind.State(to); st != nil {
+		duty, body := d.desk(st, d.s.Matter.Body)
+		return Desk{duty, body}
+	}
+	return Desk{d.s.Matter.Desk, d.s.Matter.DeskBody}
+}
+
+// checkColleague lets a matter be given only to somebody of the desk it goes to, and never to somebody it names.
+func (d *deciding) checkColleague(field, account string) {
+	c, known := d.People[accountID(account)]
+	desk := d.nextDesk()
+	switch {
+	case !known:
+		d.fail(field, "field.account", nil)
+	case c.Official != 0 && slices.ContainsFunc(d.s.Named(), func(o ref.OfficialID) bool { return d.samePerson(o, c.Official) }):
+		d.fail(field, "matter.assign-named", nil)
+	case !slices.Contains(c.Desks, desk):
+		d.fail(field, "matter.assign-desk", fault.Args{"duty": desk.Duty})
+	}
+}
+
+// samePerson reports whether two entries of the register are one person.
+func (d *deciding) samePerson(a, b ref.OfficialID) bool {
+	return a == b || d.last(a) == d.last(b)
+}
+
+func (d *deciding) last(id ref.OfficialID) ref.OfficialID {
+	for range len(d.Officials) {
+		o, there := d.Officials[id]
+		if !there || o.MergedInto == 0 {
+			break
+		}
+		id = o.MergedInto
+	}
+	return id
+}
+
+// accountID reads an account as ParseForm let it pass; anything else is nobody.
+func accountID(s string) ref.AccountID {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return ref.AccountID(id)
 }
 
 func (d *deciding) concern(body ref.BodyID) {

@@ -87,6 +87,9 @@ func (e *Engine) Open(ctx context.Context, tx *store.Tx, cmd OpenCmd) (State, er
 	if err != nil {
 		return State{}, err
 	}
+	if err := e.onlySeen(ctx, tx, cmd.Viewer, w); err != nil {
+		return State{}, err
+	}
 	if body := w.Tree.Body(cmd.Body); cmd.Body != 0 && body == nil {
 		return State{}, fault.New(fault.NotFound, "register.no-body", fault.Args{"body": cmd.Body})
 	}
@@ -159,6 +162,9 @@ func (e *Engine) Act(ctx context.Context, tx *store.Tx, cmd ActCmd) (State, erro
 	if err != nil {
 		return State{}, err
 	}
+	if err := e.onlySeen(ctx, tx, cmd.Viewer, w); err != nil {
+		return State{}, err
+	}
 	if cmd.Seen != 0 && cmd.Seen != s.Matter.N {
 		return State{}, e.stale(ctx, tx, s, cmd.Seen)
 	}
@@ -194,6 +200,20 @@ func (e *Engine) actor(p *pack.Pack, k *pack.Kind, a *pack.Action, s State, w Wo
 	return journal.Actor{Duty: cmd.Actor.Duty, Body: cmd.Actor.Body}, nil
 }
 
+// onlySeen takes away the matters named that the viewer may not see: for them they do not exist.
+func (e *Engine) onlySeen(ctx context.Context, tx *store.Tx, v access.Viewer, w World) error {
+	for r, m := range w.Matters {
+		s, err := Load(ctx, tx, m.ID)
+		if err != nil {
+			return err
+		}
+		if v.Account == 0 || !access.CanSee(v, factsOf(s, w.Tree)) {
+			delete(w.Matters, r)
+		}
+	}
+	return nil
+}
+
 // openAll opens the matters that the step opens, in the same transaction, and links them.
 func (e *Engine) openAll(ctx context.Context, tx *store.Tx, p *pack.Pack, w World, d *Decision, cmd ActCmd) error {
 	parent := d.State
@@ -202,7 +222,7 @@ func (e *Engine) openAll(ctx context.Context, tx *store.Tx, p *pack.Pack, w Worl
 		if k == nil {
 			return fmt.Errorf("matter %d: opens %q, which the pack does not have", parent.Matter.ID, sp.Kind)
 		}
-		if err := e.holders(ctx, tx, &w, k, k.State(k.Start)); err != nil {
+		if err := e.holders(ctx, tx, &w, p, k.State(k.Start)); err != nil {
 			return err
 		}
 		o := Opening{ID: ref.MatterID(e.db.NewID()), Ref: ref.NewReference(k.Prefix), Parent: &parent, ParentN: d.Entry.N, Spawn: sp}
@@ -330,6 +350,20 @@ func (e *Engine) world(ctx context.Context, tx *store.Tx, p *pack.Pack, k *pack.
 		return w, err
 	}
 	officials := append(s.Named(), v.officials()...)
+	for _, f := range fieldsOf(k, a) {
+		account, ok := v[f.ID].(string)
+		if !ok || f.Type != pack.TypeAccount {
+			continue
+		}
+		c, there, err := colleague(ctx, tx, accountID(account), p.Cal().Day(w.Now).String())
+		if err != nil {
+			return w, err
+		}
+		if there {
+			w.People = map[ref.AccountID]Colleague{accountID(account): c}
+			officials = append(officials, c.Official)
+		}
+	}
 	if len(officials) > 0 {
 		if w.Officials, err = withMerged(ctx, tx, officials); err != nil {
 			return w, err
@@ -354,7 +388,7 @@ func (e *Engine) world(ctx context.Context, tx *store.Tx, p *pack.Pack, k *pack.
 		states = []*pack.State{k.State(to)}
 	}
 	for _, st := range states {
-		if err := e.holders(ctx, tx, &w, k, st); err != nil {
+		if err := e.holders(ctx, tx, &w, p, st); err != nil {
 			return w, err
 		}
 	}
@@ -369,11 +403,11 @@ func fieldsOf(k *pack.Kind, a *pack.Action) []pack.Field {
 }
 
 // holders loads where the duty of a state's desk is held, if the desk sits at a body above.
-func (e *Engine) holders(ctx context.Context, tx *store.Tx, w *World, _ *pack.Kind, st *pack.State) error {
+func (e *Engine) holders(ctx context.Context, tx *store.Tx, w *World, p *pack.Pack, st *pack.State) error {
 	if st == nil || st.Of != pack.OfSuperior || st.Desk == "" || w.Holders[st.Desk] != nil {
 		return nil
 	}
-	found, err := holdersOf(ctx, tx, st.Desk, w.Now.Format(time.DateOnly))
+	found, err := holdersOf(ctx, tx, st.Desk, p.Cal().Day(w.Now).String())
 	if err != nil {
 		return err
 	}

@@ -304,3 +304,39 @@ func TestImportedMattersStandAsTheyAreAndTakeUpdates(t *testing.T) {
 		w.verify()
 	})
 }
+
+// A forged form cannot give a matter to somebody who does not belong to its desk, or whom it names.
+func TestMattersAreGivenOnlyToTheDeskTheyGoTo(t *testing.T) {
+	world.Each(t, func(t *testing.T, db *store.DB) {
+		w := newTown(t, db)
+		r, _ := w.report()
+		w.do("ina", r.Matter.ID, "screen", matter.Values{"severity": "low"})
+		w.exec(`UPDATE account SET official = 101 WHERE id = 6`) // kit turns out to be the officer named
+		for account, key := range map[string]string{"4": "matter.assign-desk", "6": "matter.assign-named", "77": "field.account"} {
+			_, err := w.try("ina", r.Matter.ID, 0, "verify", matter.Values{"lead": account})
+			if f := wantFault(t, err, fault.Invalid, "fault.invalid"); len(f.Fields) != 1 || f.Fields[0].Name != "lead" || f.Fields[0].Key != key {
+				t.Errorf("given to %s: %v, want %s", account, f, key)
+			}
+		}
+		w.do("ina", r.Matter.ID, "verify", matter.Values{"lead": "2"})
+		w.exec(`UPDATE account SET official = 0 WHERE id = 6`)
+		if s := w.do("ina", r.Matter.ID, "reassign", matter.Values{"lead": "6"}); len(s.Assigned) != 1 || s.Assigned[0].Account != 6 {
+			t.Errorf("after it was given to somebody else: %+v", s.Assigned)
+		}
+		w.verify()
+	})
+}
+
+// A reference of a matter one may not see is the same as one that is not there.
+func TestNobodyLinksToWhatTheyMayNotSee(t *testing.T) {
+	w := newTown(t, world.SQLite(t))
+	r, _ := w.report()
+	hidden, err := w.file(ref.NewReceiptCode(), matter.Values{"body": "office", "story": "…", "official": matter.OfficialValue{ID: vale}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.try("ina", r.Matter.ID, 0, "merge", matter.Values{"other": string(hidden.Matter.Ref), "reasons": "…"})
+	if f := wantFault(t, err, fault.Invalid, "fault.invalid"); f.Fields[0].Key != "field.no-matter" {
+		t.Errorf("got %v", f)
+	}
+}

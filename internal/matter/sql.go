@@ -199,6 +199,26 @@ func holdersOf(ctx context.Context, tx *store.Tx, duty, day string) ([]ref.BodyI
 	return out, err
 }
 
+// colleague returns the duties an active account holds on a day.
+func colleague(ctx context.Context, tx *store.Tx, id ref.AccountID, day string) (c Colleague, there bool, err error) {
+	found, err := tx.Query(ctx, `SELECT a.official, COALESCE(g.duty, ''), COALESCE(g.body, 0) FROM account a
+		LEFT JOIN grant_duty g ON g.account = a.id AND g.valid_from <= $2 AND (g.valid_to = '' OR g.valid_to > $2)
+		WHERE a.id = $1 AND a.active = 1`, int64(id), day)
+	if err != nil {
+		return c, false, fmt.Errorf("matter: account %d: %w", id, err)
+	}
+	defer found.Close()
+	for found.Next() {
+		var d Desk
+		if err := found.Scan(&c.Official, &d.Duty, &d.Body); err != nil {
+			return c, false, fmt.Errorf("matter: account %d: %w", id, err)
+		}
+		c.Desks = append(c.Desks, d)
+		there = true
+	}
+	return c, there, found.Err()
+}
+
 func encodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -87,6 +87,14 @@ func newWalk(w *town, rt *rapid.T, seen map[string]int) *walk {
 		}
 		k.staff = append(k.staff, v)
 	}
+	k.tx(func(ctx context.Context, tx *store.Tx) error {
+		for _, v := range k.staff {
+			if err := employ(ctx, tx, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return k
 }
 

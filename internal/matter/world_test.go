@@ -106,6 +106,11 @@ func newTown(t testing.TB, db *store.DB) *town {
 				return err
 			}
 		}
+		for _, v := range people {
+			if err := employ(ctx, tx, v); err != nil {
+				return err
+			}
+		}
 		return register.ImportOfficials(ctx, tx, by, []register.Official{
 			{ID: reed, Name: "Sam Reed", Identified: 1, Posts: []register.Post{{Body: police, Rank: "staff", From: "2020-01-01"}}},
 			{ID: moss, Name: "Jo Moss", Identified: 1, Posts: []register.Post{{Body: police, Rank: "team-lead", From: "2018"}}},
@@ -113,6 +118,26 @@ func newTown(t testing.TB, db *store.DB) *town {
 		})
 	})
 	return w
+}
+
+// employ gives somebody an account with their duties, by SQL: how accounts come about is no concern here.
+func employ(ctx context.Context, tx *store.Tx, v access.Viewer) error {
+	for _, sql := range []string{`DELETE FROM account WHERE id = $1`, `DELETE FROM grant_duty WHERE account = $1`} {
+		if _, err := tx.Exec(ctx, sql, int64(v.Account)); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO account (id, login, name, lang, official, active, n) VALUES ($1, $2, $2, 'en', $3, 1, 1)`,
+		int64(v.Account), fmt.Sprint("a", v.Account), int64(v.Official)); err != nil {
+		return err
+	}
+	for i, g := range v.Grants {
+		if _, err := tx.Exec(ctx, `INSERT INTO grant_duty (account, duty, body, valid_from, valid_to, n) VALUES ($1, $2, $3, $4, '', 1)`,
+			int64(v.Account), g.Duty, int64(g.Body), fmt.Sprintf("2020-01-%02d", i+1)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *town) tx(f func(ctx context.Context, tx *store.Tx) error) {
