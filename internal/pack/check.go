@@ -115,8 +115,12 @@ func (c *checker) reach(k *Kind) {
 		a := &k.Actions[i]
 		system := c.p.onlyBy(a.By, ActorSystem)
 		switch {
-		case c.p.never(k, a):
+		case !slices.ContainsFunc(a.From, func(s string) bool { return !c.p.never(k, a, s) }):
 			c.about("F1", k, a, "when", "correct the condition, or take the action out", "can never happen: its condition is always false")
+		case !k.Reports && len(a.RecordedBy) == 0 && c.p.onlyBy(a.By, ActorReporter):
+			c.about("F1", k, a, "by", "put it into the kind that takes reports, or say who records it (recorded_by)", "can never happen: nobody holds a receipt code for a %s", k.ID)
+		case k.Subject == "none" && len(a.RecordedBy) == 0 && c.p.onlyBy(a.By, ActorRespondent):
+			c.about("F1", k, a, "by", "write subject: required or optional on the kind, or say who records it (recorded_by)", "can never happen: a %s is about no official", k.ID)
 		case system && !slices.ContainsFunc(k.Clocks, func(cl Clock) bool { return cl.Then == a.ID }):
 			c.about("F1", k, a, "by", "name it as what a clock does when it runs out (then: "+a.ID+")", "can never happen: no clock makes the system do it")
 		case !slices.ContainsFunc(a.From, func(s string) bool { return c.g.reached(k, s) }):
@@ -160,10 +164,13 @@ func (c *checker) clocks(k *Kind) {
 		cl := &k.Clocks[i]
 		moves := false
 		if a := k.Action(cl.Then); a != nil {
-			moves = a.To != "" && !slices.Contains(cl.In, a.To)
+			// A condition may be false when the time comes; and closing a matter for being late reaches nobody, unless the
+			// time was the official's own.
+			official := a.Has(EffEndResponse) || a.Has(EffEndAppeal)
+			moves = a.To != "" && a.When == "" && !slices.Contains(cl.In, a.To) && (official || !k.State(a.To).Final)
 		}
 		if cl.Tells != "superior" && !moves {
-			c.plain("F4", k, cl.At.Place, "write tells: superior, or let the system move on (then: …)",
+			c.plain("F4", k, cl.At.Place, "write tells: superior, or let the system move it to another open state whatever happens (then: …)",
 				"clock %s runs out and nobody above hears of it", cl.ID)
 		}
 	}
@@ -266,7 +273,16 @@ func (c *checker) endings(k *Kind) {
 				Message: fmt.Sprintf("what ends in %s can never be drawn for inspection", s.ID),
 				Remedy:  "write inspected: [final], so that every way of ending is in the population"})
 		}
-		reopens := slices.ContainsFunc(c.g.edges[at{k.ID, s.ID}], func(e edge) bool { return e.a.Has(EffReopen) && !e.to.Final })
+		reopens := false
+		for _, e := range c.g.edges[at{k.ID, s.ID}] {
+			if e.to.Final {
+				continue
+			}
+			reopens = true
+			if !e.a.Has(EffReopen) {
+				c.step("F21", e, c.g.pathTo(k, s.ID, e), "give "+e.a.ID+" the effect reopen", "takes up what was closed without reopening it, and so without the time limit for it")
+			}
+		}
 		if !reopens {
 			c.add(Violation{Place: s.At.Place, Rule: "F21", Kind: k.ID, State: s.ID,
 				Message: fmt.Sprintf("what ended in %s can never be reopened", s.ID),

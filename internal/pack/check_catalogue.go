@@ -33,24 +33,25 @@ func (c *checker) catalogue() {
 				c.plain("F12", nil, e.At.Key("rule"), "correct the dates", "conduct %s: its rule ends (%s) before it begins (%s)", e.ID, e.Rule.To, e.Rule.From)
 			}
 		}
-		if w := ofBelief(append(textsOf(e.Label), e.ID)); w != "" {
+		if w := ofBelief(e.ID, e.Label); w != "" {
 			c.plain("F14", nil, e.At.Place, "describe what somebody does, under a written rule", "conduct %s is about what somebody is or believes (%q), not about what they do", e.ID, w)
 		}
 	}
 	for i := range p.Categories {
-		if w := ofBelief(append(textsOf(p.Categories[i].Label), p.Categories[i].ID)); w != "" {
+		if w := ofBelief(p.Categories[i].ID, p.Categories[i].Label); w != "" {
 			c.plain("F14", nil, p.Categories[i].At.Place, "group conduct by what is done", "category %s is about what somebody is or believes (%q)", p.Categories[i].ID, w)
 		}
 	}
 	for i := range p.Lists {
 		l := &p.Lists[i]
-		words := []string{l.ID}
-		for _, v := range l.Values {
-			words = append(words, v.ID)
-			words = append(words, textsOf(v.Label)...)
-		}
-		if w := ofBelief(words); w != "" {
+		if w := ofBelief(l.ID, nil); w != "" {
 			c.plain("F14", nil, l.At.Place, "take it out; the system has no place for it", "list %s records what somebody is or believes (%q)", l.ID, w)
+			continue
+		}
+		for _, v := range l.Values {
+			if w := ofBelief(l.ID+" "+v.ID, v.Label); w != "" {
+				c.plain("F14", nil, v.At.Place, "take it out; the system has no place for it", "list %s records what somebody is or believes (%q)", l.ID, w)
+			}
 		}
 	}
 	decides := false
@@ -88,6 +89,12 @@ func (c *checker) catalogue() {
 	}
 	for i := range p.Kinds {
 		k := &p.Kinds[i]
+		for j := range k.States {
+			s := &k.States[j]
+			if du := p.Duty(s.Desk); du != nil && (du.Actor != ActorAccount || du.Admin) {
+				c.plain("F22", k, s.At.Key("desk"), "name a duty that people who work on matters hold", "%s lies with %s, where nobody has it before them", s.ID, s.Desk)
+			}
+		}
 		for j := range k.Actions {
 			a := &k.Actions[j]
 			for _, d := range a.By {
@@ -111,15 +118,32 @@ func textsOf(t Text) []string {
 // The words below catch the plain cases. A machine cannot judge meaning: whoever adopts a pack has to read its
 // catalogue, which the public page shows whole.
 var (
-	belief = regexp.MustCompile(`(?i)\b(beliefs?|faith|religions?|religious|ideolog\w*|creed|disloyal\w*|loyal\w*|political (?:views?|opinions?|stance|attitude)|opinions? held|ethnic\w*|ethnic origin|national origin|race|party membership|membership of|association with|sexual orientation|thoughts?)\b|信仰|宗教|忠诚|政治立场|政治观点|政治态度|思想(?:问题|状况|倾向)|民族|种族|籍贯|血统|党派|结社`)
-	// against says that an entry is about treating others badly for it, which is conduct.
-	against = regexp.MustCompile(`(?i)discriminat|slurs?\b|insult|offensive|language|remark|harass|profil|bias|because of|on grounds? of|regardless|against|mock|hate|歧视|侮辱|辱骂|骚扰|攻击|仇恨|因`)
+	belief = regexp.MustCompile(`(?i)\b(beliefs?|faiths?|religions?|religious\w*|creeds?|worship\w*|heres(?:y|ies)|heretic\w*|apostasy|ideolog\w*|disloyal\w*|loyal\w*|unpatriotic` +
+		`|political(?:ly)? (?:views?|opinions?|stances?|attitudes?|convictions?|unreliab\w*)|opinions? (?:held|contrary)|holds? (?:\w+ )?opinions?|thoughts?` +
+		`|ethnic\w*|(?:national|foreign|social|family|racial) origins?|race|racial|sexual orientation` +
+		`|party members?(?:hip)?|memberships? (?:of|in)|association with|belongs? to (?:an? )?(?:\w+ )?(?:association|union|party|church|sect))\b` +
+		`|信仰|信教|宗教|教派|邪教|异端|忠诚|政见|妄议|政治(?:立场|观点|态度|倾向|面貌|表现)|思想(?:问题|状况|倾向|错误|落后|动向)|错误思想|民族|种族|籍贯|血统|出身|家庭成分|党派|结社|(?:加入|参加|参与)\S{0,4}(?:社团|教会)`)
+	// honest is a manner of acting, not of believing.
+	honest = regexp.MustCompile(`(?i)\b(?:bad|good) faith\b`)
+	// against says that an entry is about treating others badly for it, which is conduct. A word such as "remark" or
+	// "against" is not enough: "remarks against the faith" is not conduct.
+	against = regexp.MustCompile(`(?i)\b(?:discriminat\w*|slurs?|insult\w*|offensive|verbal(?:ly)? abus\w*|derogatory|harass\w*|mock\w*|ridicul\w*|hate (?:speech|crimes?)|hatred|bias(?:ed)?|profiling|persecut\w*` +
+		`|(?:treat|refus|den(?:y|ie)|stop|search|arrest|detain|abus|assault|threaten|disadvantag|favou?r|prefer|exclud|punish|select|target)\w*\b.*\b(?:because of|on (?:the )?grounds? of|due to|regardless of|for|by|over))\b` +
+		`|歧视|侮辱|辱骂|贬损|骚扰|攻击|仇恨|偏见|区别对待|定性执法|差别对待|不公|不平等|刁难|迫害|干涉`)
 )
 
-func ofBelief(words []string) string {
-	all := strings.NewReplacer("-", " ", "_", " ").Replace(strings.Join(words, " | "))
-	if w := belief.FindString(all); w != "" && !against.MatchString(all) {
-		return w
+// ofBelief is the word by which an entry is about what somebody is or believes, "" if none shows it. Each language is
+// read by itself, with the id.
+func ofBelief(id string, label Text) string {
+	texts := textsOf(label)
+	if len(texts) == 0 {
+		texts = []string{""}
+	}
+	for _, text := range texts {
+		all := strings.NewReplacer("-", " ", "_", " ").Replace(text + " | " + id)
+		if w := belief.FindString(honest.ReplaceAllString(all, "")); w != "" && !against.MatchString(all) {
+			return w
+		}
 	}
 	return ""
 }
@@ -150,7 +174,7 @@ func (c *checker) keeping(k *Kind) {
 		if f.Sealed != "" && !kept[f.Sealed] {
 			c.plain("F13", k, f.At.Key("sealed"), fmt.Sprintf("write under retention: {compartment: %s, keep: …}", f.Sealed), "%s: %s is sealed to %s, for which no time of keeping is stated", asked, f.ID, f.Sealed)
 		}
-		if w := ofBelief(append(textsOf(f.Label), f.ID)); w != "" {
+		if w := ofBelief(f.ID, f.Label); w != "" {
 			c.plain("F14", k, at, "take it out; the system has no place for it", "%s: %s asks what somebody is or believes (%q)", asked, f.ID, w)
 		}
 	}

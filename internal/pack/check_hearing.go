@@ -16,7 +16,7 @@ func (c *checker) hearing(k *Kind) {
 	p := c.p
 	for i := range k.Actions {
 		a := &k.Actions[i]
-		if a.Has(EffAdverse) && !a.Has(EffReasons) {
+		if a.Has(EffAdverse) && !a.givesReasons() {
 			c.about("F8", k, a, "fields", "ask for reasons (a required field of type reasons)", "decides against the official without reasons")
 		}
 		if a.Has(EffRespond) && !p.onlyBy(a.By, ActorRespondent) {
@@ -65,14 +65,29 @@ func (c *checker) openTime(rule string, k *Kind, a *Action, effect, end, what st
 			if !slices.Contains(cl.In, e.to.ID) {
 				continue
 			}
-			if e.from != e.to && slices.Contains(cl.In, e.from.ID) {
+			if slices.Contains(cl.In, e.from.ID) { // staying in the state does not start its clock anew
 				c.step(rule, e, c.g.pathTo(k, e.from.ID, e), "let the clock begin with "+a.ID, "opens the time to %s, but the clock %s that ends it has been running since before", what, cl.ID)
 			}
 		}
-		if !cal.AtMost(given, cl.Within) {
+		if c.mayEnd(k, a, cl, effect) && !cal.AtMost(given, cl.Within) {
 			c.plain(rule, k, cl.At.Key("within"), fmt.Sprintf("write within: %s", given), "clock %s ends the time to %s after %s, but %s promises %s", cl.ID, what, cl.Within, a.ID, given)
 		}
 	}
+}
+
+// mayEnd reports whether the clock can run in the time that the action opens: before another is opened, and before the
+// time is over by something else.
+func (c *checker) mayEnd(k *Kind, a *Action, cl *Clock, effect string) bool {
+	over := []string{effect, EffRespond, EffEndResponse}
+	if effect == EffOpenAppeal {
+		over = []string{effect, EffAppealDecide, EffEndAppeal, EffWaiveAppeal}
+	}
+	var starts []start
+	for _, e := range c.g.edgesOf(k, a) {
+		starts = append(starts, start{node{at: at{k.ID, e.to.ID}}})
+	}
+	x := c.g.explore(starts, func(_ node, e edge) (memory, bool) { return 0, slices.ContainsFunc(over, e.a.Has) }, alone)
+	return slices.ContainsFunc(x.order, func(n node) bool { return slices.Contains(cl.In, n.state) })
 }
 
 func minimumKey(rule string) string {
@@ -106,6 +121,11 @@ const (
 	heardUnreasoned // a finding was made without reasons
 )
 
+// givesReasons reports whether the action cannot be taken without giving reasons: to say so is not enough.
+func (a *Action) givesReasons() bool {
+	return a.requires(TypeReasons) || a.Has(EffReasons) && a.requires(TypeLong)
+}
+
 // heardStep is what F8 remembers after the edge. Facts only grow.
 func heardStep(e edge, m memory) memory {
 	a := e.a
@@ -121,12 +141,12 @@ func heardStep(e edge, m memory) memory {
 	if m&heardDisclosed != 0 && a.Has(EffOpenResponse) {
 		m |= heardOpened
 	}
-	if a.Has(EffFind) {
-		if a.Has(EffReasons) {
-			m |= heardFound
-		} else {
-			m |= heardUnreasoned
-		}
+	switch {
+	case !a.Has(EffFind):
+	case !a.givesReasons():
+		m |= heardUnreasoned
+	case a.FieldOf(TypeFindings) == nil || a.requires(TypeFindings): // what may be left out was perhaps not found
+		m |= heardFound
 	}
 	return m
 }
@@ -203,6 +223,8 @@ func appealWrong(e edge, before, after memory) (message, remedy string) {
 		return "carries an outcome out against which no appeal was opened", "open a time to appeal with the decision (open-appeal) and carry out after it"
 	case a.Has(EffExecute) && after&appealAdverse != 0 && before&appealOver == 0:
 		return "carries an outcome out while it can still be appealed against", "wait for the end of the time, the decision on the appeal, or a written waiver"
+	case a.Has(EffAppealDecide) && (a.Has(EffAdverse) || a.FieldOf(TypeOutcome) != nil) && after&appealAdverse == 0:
+		return "decides against the official for the first time, under the name of an appeal", "take the effect appeal-decide off, so that it counts as the decision, with a hearing before it and an appeal after it"
 	case !e.to.Final || e.from.Final || after&appealHere == 0:
 	case after&appealOpened == 0:
 		return "ends it with no time to appeal against the decision", "open a time to appeal with the decision (open-appeal)"
@@ -247,6 +269,7 @@ func roleOf(earlier, later *Action) *role {
 // person might do.
 func (c *checker) apart() {
 	done := map[pair]bool{}
+	followed := map[arrivalAt]bool{}
 	for _, n := range c.g.plain.order {
 		for _, first := range c.g.edges[n.at] {
 			if !slices.ContainsFunc(roles, func(r role) bool { return first.a.Has(r.first) }) {
@@ -256,10 +279,10 @@ func (c *checker) apart() {
 				done[pair{first.a, first.a}] = true
 				c.step("F9", first, c.g.plain.path(n, first), "make two actions of it, done by duties that exclude each other", "lets one person %s and %s", verb(r.first), verb(r.second))
 			}
-			if done[pair{first.a, nil}] {
+			if followed[arrivalAt{first.a, first.to}] {
 				continue // from another state it leads to the same place, by a way no shorter
 			}
-			done[pair{first.a, nil}] = true
+			followed[arrivalAt{first.a, first.to}] = true
 			starts := []start{{node{at: at{first.k.ID, first.to.ID}}}}
 			if first.opens != nil {
 				starts = append(starts, start{node{at: at{first.opens.ID, first.opens.Start}}})
@@ -267,6 +290,12 @@ func (c *checker) apart() {
 			c.follow(first, n, c.g.explore(starts, forget, across), done)
 		}
 	}
+}
+
+// arrivalAt is an action and where it led: one that stays leads to every state it is possible in.
+type arrivalAt struct {
+	a  *Action
+	to *State
 }
 
 // pair is two actions in the order in which they were done.

@@ -32,7 +32,7 @@ func (c *checker) reporter(k *Kind) {
 		}
 		for _, s := range c.g.edgesOf(k, a) {
 			if (a.Has(EffMerge) || a.Has(EffTransfer)) && !c.canWrite(k, s.to) {
-				c.step("F6", s, c.g.pathTo(k, s.from.ID, s), "let the reporter write from "+s.to.ID+" too (an action by the reporter's duty)", "cuts the reporter off")
+				c.step("F6", s, c.g.pathTo(k, s.from.ID, s), "let the reporter write from "+s.to.ID+" too (an action by the reporter's duty with a field of type long or text)", "cuts the reporter off")
 			}
 			if s.to.Final && !s.from.Final && a.Adverse {
 				c.step("F23", s, c.g.pathTo(k, s.from.ID, s), "take adverse_to_investigation off the last step", "hides the end of the report from the reporter")
@@ -72,7 +72,10 @@ func (g *graph) edgesOf(k *Kind, a *Action) []edge {
 
 // canWrite reports whether the reporter has something to write with in the state.
 func (c *checker) canWrite(k *Kind, s *State) bool {
-	return slices.ContainsFunc(c.g.edges[at{k.ID, s.ID}], func(e edge) bool { return c.p.onlyBy(e.a.By, ActorReporter) })
+	return slices.ContainsFunc(c.g.edges[at{k.ID, s.ID}], func(e edge) bool {
+		writes := e.a.FieldOf(TypeLong) != nil || e.a.FieldOf(TypeText) != nil
+		return writes && slices.ContainsFunc(e.a.By, func(d string) bool { return c.p.onlyBy([]string{d}, ActorReporter) })
+	})
 }
 
 // The memory of F5. Above earlyFirst stands a bit for each action of the kind that declares end-early and whose
@@ -123,7 +126,7 @@ func (em *earlyMonitor) step(e edge, m memory, apart func(proposal, review *Acti
 		m &^= earlyReferred // taken back, or answered
 	}
 	if a.Has(EffConclude) {
-		m |= earlyConcluded
+		m = m&^(earlyReviewed|earlyPending) | earlyConcluded // a result, whatever was proposed before
 	}
 	if a.Has(EffReview) {
 		for i, p := range em.early {
@@ -133,7 +136,7 @@ func (em *earlyMonitor) step(e edge, m memory, apart func(proposal, review *Acti
 		}
 	}
 	if bit := em.bit(a); bit != 0 {
-		m = m&^(earlyReviewed|earlyTold) | bit
+		m = m&^(earlyConcluded|earlyReviewed|earlyTold) | bit
 	}
 	if a.Has(EffFeedback) || a.Letter != "" {
 		m |= earlyTold
@@ -221,7 +224,7 @@ func (c *checker) handing(k *Kind) {
 				"transfer to an open state that the other body's acknowledgement leads out of, and a clock takes back from"
 		case !c.comesBack(k, e.to):
 			return after, "hands a report over, and nothing brings it back if nobody acknowledges it",
-				"give " + e.to.ID + " a clock with then: an action of the system that takes it back"
+				"give " + e.to.ID + " a clock with then: an action of the system that takes it back, without a condition"
 		case !slices.ContainsFunc(c.g.edges[at{k.ID, e.to.ID}], func(o edge) bool { return o.a.otherBody() }):
 			return after, "hands a report over, and nobody can acknowledge it",
 				"add an action of the other body (of: outside or superior) that takes it over"
@@ -232,7 +235,7 @@ func (c *checker) handing(k *Kind) {
 
 func (c *checker) comesBack(k *Kind, s *State) bool {
 	return slices.ContainsFunc(c.g.edges[at{k.ID, s.ID}], func(e edge) bool {
-		return c.p.onlyBy(e.a.By, ActorSystem) && e.to != e.from && !e.to.Final
+		return c.p.onlyBy(e.a.By, ActorSystem) && e.to != e.from && !e.to.Final && e.a.When == ""
 	})
 }
 

@@ -1,12 +1,15 @@
 package pack
 
 import (
+	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -49,12 +52,20 @@ func (d *decoder) place(n ast.Node) Place {
 
 // parse returns the root mapping of a file, or nil after recording why there is none.
 func (d *decoder) parse(src []byte) ast.Node {
+	src = bytes.TrimPrefix(src, []byte("\ufeff")) // some editors begin a file with it
+	if line, why := unreadable(src); why != "" {
+		*d.problems = append(*d.problems, Problem{Place: Place{File: d.file, Line: line}, Message: why})
+		return nil
+	}
 	f, err := parseYAML(src)
 	if err != nil {
 		p := Problem{Place: Place{File: d.file}, Message: "this is not YAML: " + strings.TrimSpace(err.Error())}
 		var syntax *yaml.SyntaxError
 		if errors.As(err, &syntax) {
 			p.Message = "this is not YAML: " + syntax.Message
+			if strings.Contains(syntax.Message, "character '\t'") {
+				p.Message = "this is not YAML: a tab stands here; indent with spaces"
+			}
 			if t := syntax.Token; t != nil && t.Position != nil {
 				p.Line, p.Col = t.Position.Line, t.Position.Column
 			}
@@ -78,6 +89,45 @@ func (d *decoder) parse(src []byte) ast.Node {
 	}
 	return body
 }
+
+// unreadable says why a text is not given to the YAML library at all, and in which line: it is no text, or it is nested
+// so deeply that reading it would take minutes.
+func unreadable(src []byte) (line int, why string) {
+	line = 1
+	brackets, marks := 0, 0 // marks: how many of "- " and "? " follow each other
+	for rest := src; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return line, "this is not text in UTF-8; save the file as UTF-8"
+		case controls(r) && r != '\r':
+			return line, fmt.Sprintf("the control character %U stands here; take it out", r)
+		case r == '[' || r == '{':
+			brackets++
+		case r == ']' || r == '}':
+			brackets = max(brackets-1, 0)
+		case r == '\n':
+			line++
+		}
+		switch {
+		case (r == '-' || r == '?') && size < len(rest) && rest[size] == ' ':
+			marks++
+		case r != ' ':
+			marks = 0
+		}
+		if brackets > maxBrackets || marks > maxBrackets {
+			return line, "this is nested too deeply"
+		}
+		rest = rest[size:]
+	}
+	return 0, ""
+}
+
+// maxBrackets is more than can be open at once in any pack, with some that stand alone in texts.
+const maxBrackets = 200
+
+// controls reports characters that no text of a pack needs and that some databases refuse.
+func controls(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
 
 // parseYAML keeps a fault of the YAML library from stopping the program: its input is a stranger's file.
 func parseYAML(src []byte) (f *ast.File, err error) {
@@ -295,9 +345,9 @@ func isEffect(s string) bool {
 func (d *decoder) scalar(n ast.Node, what string) (string, bool) {
 	switch n := n.(type) {
 	case *ast.StringNode:
-		return n.Value, true
+		return n.Value, d.plainText(n, n.Value, what)
 	case *ast.LiteralNode:
-		return n.Value.Value, true
+		return n.Value.Value, d.plainText(n, n.Value.Value, what)
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		return n.GetToken().Value, true
 	case nil, *ast.NullNode:
@@ -308,6 +358,16 @@ func (d *decoder) scalar(n ast.Node, what string) (string, bool) {
 	}
 	d.fail(n, "%s: write a single value here", what)
 	return "", false
+}
+
+// plainText refuses control characters that were written as "\x00".
+func (d *decoder) plainText(n ast.Node, s, what string) bool {
+	if i := strings.IndexFunc(s, controls); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(s[i:])
+		d.fail(n, "%s: the control character %U stands here; take it out", what, r)
+		return false
+	}
+	return true
 }
 
 func (d *decoder) entries(n ast.Node) ([]*ast.MappingValueNode, bool) {

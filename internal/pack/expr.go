@@ -3,6 +3,7 @@ package pack
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -28,7 +29,7 @@ type programKey struct {
 
 type program struct {
 	run     cel.Program
-	partial cel.Program // of routing conditions: gives unknown where the answer hangs on what was reported
+	partial cel.Program // of conditions in kinds: gives unknown where the answer hangs on what is not known beforehand
 	never   bool        // constant, and false
 }
 
@@ -159,7 +160,7 @@ func (c *compiler) compile(scope string, env *cel.Env, e Expr, want *cel.Type, k
 		return []string{err.Error()}
 	}
 	done := &program{run: prg}
-	if routing {
+	if strings.HasPrefix(scope, kindScope(&Kind{})) {
 		if done.partial, err = env.Program(tree, cel.EvalOptions(cel.OptPartialEval)); err != nil {
 			return []string{err.Error()}
 		}
@@ -213,7 +214,39 @@ func (c *compiler) explain(scope, message string, kinds []*Kind) string {
 		}
 		return fmt.Sprintf("there is nothing called %q in this condition%s", name, didYouMean(name, vars))
 	}
+	if m := noOverload.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%s cannot stand between %s and %s%s", m[1], typeWord(m[2]), typeWord(m[3]), rankHint(m[2], m[3]))
+	}
+	if what, ok := strings.CutPrefix(message, "Syntax error: "); ok {
+		what, _, _ = strings.Cut(what, " expecting ")
+		return "this cannot be read as a condition: " + strings.ReplaceAll(what, "'<EOF>'", "at its end; something is missing")
+	}
 	return message
+}
+
+var noOverload = regexp.MustCompile(`^found no matching overload for '_(\S+)_' applied to '\(([^,]+), (.+)\)'$`)
+
+// typeWord names a type of the expression language for the author of a pack.
+func typeWord(t string) string {
+	switch {
+	case t == "int" || t == "double" || t == "uint":
+		return "a number"
+	case t == "string":
+		return "a text"
+	case t == "bool":
+		return "a yes-or-no"
+	case strings.HasPrefix(t, "list("):
+		return "a list"
+	}
+	return t
+}
+
+// rankHint helps with the commonest case: ranks and levels are numbers in conditions.
+func rankHint(x, y string) string {
+	if x == "int" && y == "string" || x == "string" && y == "int" {
+		return "; a rank or level is compared with rank('…') or level('…'), days with days_since(…)"
+	}
+	return ""
 }
 
 func isConstant(a *ast.AST) bool {
@@ -266,6 +299,38 @@ func (c *compiler) checkConstants(a *ast.AST, kinds []*Kind) (wrong []string) {
 	return wrong
 }
 
+// closing are the actions that lead into a final state.
+func closing(kinds []*Kind) (names []string) {
+	for _, k := range kinds {
+		for i := range k.Actions {
+			if s := k.State(k.Actions[i].To); s != nil && s.Final {
+				names = append(names, k.Actions[i].ID)
+			}
+		}
+	}
+	return names
+}
+
+// effectsOf are the effects that actions of the kinds, or of those they come from, have.
+func (p *Pack) effectsOf(kinds []*Kind) []string {
+	names := []string{}
+	for _, k := range kinds {
+		for _, from := range p.ancestry(k) {
+			for i := range from.Actions {
+				names = append(names, from.Actions[i].EffectNames()...)
+			}
+		}
+	}
+	return names
+}
+
+func (p *Pack) everyKind() (all []*Kind) {
+	for i := range p.Kinds {
+		all = append(all, &p.Kinds[i])
+	}
+	return all
+}
+
 func stringConst(e ast.Expr) (string, bool) {
 	if e.Kind() != ast.LiteralKind {
 		return "", false
@@ -291,19 +356,13 @@ func (c *compiler) domain(a *ast.AST, e ast.Expr, kinds []*Kind) (what string, a
 	case "plumbline.Matter.state":
 		return "state", append(statesOf(kinds), StateImported)
 	case "plumbline.Link.state":
-		var all []*Kind
-		for i := range p.Kinds {
-			all = append(all, &p.Kinds[i])
-		}
-		return "state", append(statesOf(all), StateImported)
+		return "state", append(statesOf(p.everyKind()), StateImported)
 	case "plumbline.Matter.ended":
-		names := []string{"import"}
-		for _, k := range kinds {
-			names = append(names, ids(k.Actions, func(a Action) string { return a.ID })...)
-		}
-		return "action", names
+		return "action that closes a matter", append(closing(kinds), "import")
+	case "plumbline.Link.ended":
+		return "action that closes a matter", append(closing(p.everyKind()), "import")
 	case "plumbline.Matter.facts":
-		return "effect", EffectNames
+		return "action here with the effect", p.effectsOf(kinds)
 	case "plumbline.Subject.sector":
 		return "sector", ids(p.Sectors, func(s Sector) string { return s.ID })
 	case "plumbline.Link.relation":

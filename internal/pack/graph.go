@@ -1,6 +1,11 @@
 package pack
 
-import "slices"
+import (
+	"slices"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+)
 
 // graph is every procedure of a pack as one graph: a node is a state of a kind, an edge an action possible in it, and
 // where an action opens a matter, a second edge into the start of that kind. Conditions count as possibly true and
@@ -34,10 +39,10 @@ func newGraph(p *Pack) *graph {
 		}
 		for j := range k.Actions {
 			a := &k.Actions[j]
-			if p.never(k, a) {
-				continue
-			}
 			for _, s := range a.From {
+				if p.never(k, a, s) {
+					continue
+				}
 				if p.onlyBy(a.By, ActorSystem) && !k.happensByItself(a, s) {
 					continue // nothing makes the system do it there
 				}
@@ -62,10 +67,29 @@ func newGraph(p *Pack) *graph {
 	return g
 }
 
-// never reports whether the action's condition is false whatever happens.
-func (p *Pack) never(k *Kind, a *Action) bool {
-	prg := p.programs[programKey{kindScope(k), a.When}]
-	return a.When != "" && prg != nil && prg.never
+// never reports whether the action's condition is false in the state, whatever else happens.
+func (p *Pack) never(k *Kind, a *Action, state string) bool {
+	prg, s := p.programs[programKey{kindScope(k), a.When}], k.State(state)
+	if a.When == "" || prg == nil || prg.partial == nil || s == nil {
+		return false
+	}
+	env := &Env{Matter: EnvMatter{Kind: k.ID, State: state, Final: s.Final}}
+	open := []*cel.AttributePatternType{cel.AttributePattern("f"), cel.AttributePattern("links"), cel.AttributePattern("allegations"),
+		cel.AttributePattern("parties"), cel.AttributePattern("today")}
+	if k.Subject != "none" {
+		open = append(open, cel.AttributePattern("subject"))
+	}
+	for name := range properties["plumbline.Matter"] {
+		if name != "kind" && name != "state" && name != "final" {
+			open = append(open, cel.AttributePattern("matter").QualString(name))
+		}
+	}
+	vars, err := cel.PartialVars(env, open...)
+	if err != nil {
+		return false // only a wrong type of env could cause it
+	}
+	out, _, err := prg.partial.Eval(vars)
+	return err == nil && out == types.False
 }
 
 // happensByItself reports whether a clock that runs in the state does the action when it runs out.

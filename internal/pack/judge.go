@@ -84,7 +84,7 @@ func (j *judge) deed(before []Deed, d Deed, own bool) {
 	if msg, _ := heardWrong(a, j.heard); msg != "" {
 		j.wrong("F8", e, msg)
 	}
-	if a.Has(EffAdverse) && !a.Has(EffReasons) {
+	if a.Has(EffAdverse) && !a.givesReasons() {
 		j.wrong("F8", e, "decides against the official without reasons")
 	}
 	appealBefore := j.appeal

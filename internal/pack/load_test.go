@@ -3,6 +3,7 @@ package pack
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -342,5 +343,49 @@ func TestTheDigestIsWhatSha256sumSays(t *testing.T) {
 	const want = "sha256:fd256ff563f7c657562ccf3bb4a4375466ff422df9fff8ede200d5b2148dd5d0"
 	if got != want {
 		t.Errorf("the digest is %s, want %s", got, want)
+	}
+}
+
+// A stranger's file is refused with its place, quickly, and without taking the program down.
+func TestWhatIsNoTextOrNestedWithoutEndIsRefused(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"not UTF-8", "lists:\n  - {id: caf\xe9}\n", "more.yaml:2: this is not text in UTF-8"},
+		{"UTF-16", "\xff\xfel\x00i\x00", "more.yaml:1: this is not text in UTF-8"},
+		{"a control character", "lists:\n  - {id: \"a\x00\"}\n", "more.yaml:2: the control character U+0000"},
+		{"a control character in disguise", `letters: [{id: a, label: {en: "a\x01b"}}]`, "the control character U+0001"},
+		{"lists in lists", "lists: " + strings.Repeat("[", 100_000), "more.yaml:1: this is nested too deeply"},
+		{"keys in keys", "lists: " + strings.Repeat("{a: ", 100_000), "more.yaml:1: this is nested too deeply"},
+		{"items in items", "lists: " + strings.Repeat("- ", 100_000), "more.yaml:1: this is nested too deeply"},
+		{"a tab", "lists:\n\t- {id: a}\n", "more.yaml:2:1: this is not YAML: a tab stands here"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := fairFiles(t)
+			files["more.yaml"] = []byte(c.text)
+			if got := CheckFiles("fair", files).Text(); !strings.Contains(got, c.want) {
+				t.Errorf("got %s\nwant %s", got, c.want)
+			}
+		})
+	}
+	t.Run("fine, a mark at the beginning and brackets in texts", func(t *testing.T) {
+		files := fairFiles(t)
+		files["more.yaml"] = []byte("\ufefflists:\r\n  - {id: odd, values: [{id: a, label: {en: '[[[ - - - {{'}}]}\r\n# " + strings.Repeat("-", 500) + " \r\n")
+		if r := CheckFiles("fair", files); !r.OK() {
+			t.Error(r.Text())
+		}
+	})
+}
+
+// What the expression language says is said in the words of the reference.
+func TestWrongConditionsAreExplained(t *testing.T) {
+	for when, want := range map[string]string{
+		"subject.rank == 'chief'": "== cannot stand between a number and a text; a rank or level is compared with rank('…')",
+		"subject.known && (":      "this cannot be read as a condition",
+	} {
+		files := fairFiles(t)
+		main := strings.Replace(string(files[MainFile]), `"!allegations.exists(a, a.proven)"`, fmt.Sprintf("%q", when), 1)
+		files[MainFile] = []byte(main)
+		if got := CheckFiles("fair", files).Text(); !strings.Contains(got, want) || strings.Contains(got, "overload") || strings.Contains(got, "expecting") {
+			t.Errorf("%s: got %s\nwant %s", when, got, want)
+		}
 	}
 }

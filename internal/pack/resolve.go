@@ -115,6 +115,9 @@ func (r *resolver) optional(at Place, what string, t Text) {
 }
 
 func (r *resolver) strange(at Place, what string, t Text) {
+	if len(r.p.Languages) == 0 {
+		return // said already
+	}
 	var extra []string
 	for lang := range t {
 		if !slices.Contains(r.p.Languages, lang) {
@@ -592,6 +595,8 @@ func (r *resolver) across(k *Kind) {
 			} else if target.Action(action) == nil {
 				r.fail(a.At.Key("not_by"), "F19", "%s: not_by: %s has no action %q%s", what, target.ID, action,
 					didYouMean(action, ids(target.Actions, func(a Action) string { return a.ID })))
+			} else if !slices.Contains(r.p.ancestry(k), target) {
+				r.fail(a.At.Key("not_by"), "F19", "%s: not_by: a %s never comes from a %s, so %s keeps nobody out", what, k.ID, target.ID, nb)
 			}
 		}
 	}
