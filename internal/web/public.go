@@ -284,7 +284,7 @@ func (s *Server) privacy(w http.ResponseWriter, r *http.Request) error {
 		},
 	}
 	for _, k := range p.ReportKinds() {
-		t := &view.Table{Caption: say.T("public.privacy.keep", "kind", say.Text(k.Plural)), Cards: true, Columns: []view.Column{
+		t := &view.Table{Caption: say.T("public.privacy.keep", "kind", say.Text(k.Plural)), CaptionHidden: true, Cards: true, Columns: []view.Column{
 			{Text: say.T("public.privacy.what")}, {Text: say.T("public.privacy.who")}, {Text: say.T("public.privacy.long")}}}
 		for _, ret := range k.Retention {
 			c := compartmentOf(say, ret.Compartment)

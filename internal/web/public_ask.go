@@ -157,7 +157,7 @@ func (a *asker) plain(f *pack.Field, in view.Input) view.Input {
 	case pack.TypeDate:
 		in = a.date(in)
 		if f.Partial { // the pack's own words are about a date written in one line
-			in.Hint = a.say.T("ui.date.hint", "example", "27 3 2026")
+			in.Hint = a.say.T("ui.date.hint", "example", a.say.T("ui.date.example"))
 		}
 	case pack.TypeChoice, pack.TypeReasonCode:
 		in.Kind = view.Radios

@@ -228,12 +228,18 @@ func (s *Server) reporterView(ctx context.Context, tx *store.Tx, say *words.Spea
 	if v.choices, err = s.Engine.ReporterChoices(ctx, tx, v.st); err != nil {
 		return nil, err
 	}
+	v.tell()
+	return v, nil
+}
+
+// tell collects the states that the reporter is told of.
+func (v *reporterView) tell() {
+	v.told = nil
 	for _, e := range v.history {
 		if to := v.movedTo(e); to != nil {
 			v.told = append(v.told, toldState{to, e.At})
 		}
 	}
-	return v, nil
 }
 
 // hidden reports whether telling the reporter of a step would endanger the investigation, as the pack says. The end is
@@ -422,6 +428,7 @@ func (v *reporterView) event(e matter.Event) (view.Event, bool) {
 		if e.Action != matter.ActionOpen {
 			out.By = v.from(e.By)
 		}
+		out.Changes = v.authority(e)
 		return out, true
 	}
 	a := v.k.Action(e.Action)
@@ -451,6 +458,20 @@ func (v *reporterView) event(e matter.Event) (view.Event, bool) {
 		return out, len(out.Changes) > 0
 	}
 	return view.Event{}, false
+}
+
+// authority says where a report was handed to: its reporter must know who has it.
+func (v *reporterView) authority(e matter.Event) (out []view.Change) {
+	a := v.k.Action(e.Action)
+	if a == nil || !a.Has(pack.EffTransfer) {
+		return nil
+	}
+	for _, f := range a.Fields {
+		if text, ok := e.Fields[f.ID].(string); ok && f.Type == pack.TypeText {
+			out = append(out, view.Change{Name: v.say.T("public.told.authority"), To: text})
+		}
+	}
+	return out
 }
 
 // opening is one opening of the reporter's identity, with the reason that was given.

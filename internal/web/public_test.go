@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -888,6 +889,55 @@ func TestLatenessIsSaid(t *testing.T) {
 	q.reads("We are late.", "due by Monday 9 March 2026", "overdue", "A time limit has run out")
 	w.person("zh").post("/follow", url.Values{"code": {code}}).reads("我们逾期了", "2026年3月9日")
 	w.person("en").visit("/how").reads("0 matters are overdue at the highest office", "In all offices together it is 1.")
+}
+
+// What would endanger an investigation is not told while it lasts; the end always is (F23).
+func TestAStepThatIsAdverseToTheInvestigationIsNotTold(t *testing.T) {
+	w := publicSQLite(t)
+	p := w.person("en").write(nil)
+	p.press("answers", "send", nil)
+	code, reference := p.receipt()
+	intake := w.as(11, "city", "intake")
+	w.act(intake, reference, "screen", map[string]any{"severity": "high"})
+	w.act(intake, reference, "transfer", map[string]any{"authority": "Ombudsman of the Coast", "reasons": "It is competent."})
+	for _, tt := range []struct {
+		name           string
+		adverse, final bool
+		now            string
+		known          bool
+	}{
+		{"told", false, false, "referred", true},
+		{"not told", true, false, "screened", false},
+		{"the end is told", true, true, "referred", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := w.db.Read(t.Context(), func(tx *store.Tx) error {
+				v, err := w.s.reporterView(t.Context(), tx, w.book.For("en"), ref.ReceiptCode(code))
+				if err != nil {
+					return err
+				}
+				k := *v.k
+				k.Actions, k.States = slices.Clone(k.Actions), slices.Clone(k.States)
+				v.k = &k
+				k.Action("transfer").Adverse, k.State("referred").Final = tt.adverse, tt.final
+				v.tell()
+				page := v.page()
+				said := fmt.Sprintf("%+v", page.Told) + page.Now + page.Tag.Text
+				if v.now().ID != tt.now || strings.Contains(said, "Ombudsman") != tt.known || strings.Contains(said, "Another authority is competent") != tt.known {
+					t.Errorf("the reporter is told of %s: %s", v.now().ID, said)
+				}
+				for _, c := range page.Clocks {
+					if strings.Contains(c.What, "other authority") != tt.known && strings.Contains(c.What, "The other authority") {
+						t.Errorf("a time limit gives the step away: %s", c.What)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 }
 
 // A frightened person's browser may hide where a form stood. It is let through; a form on another site is not.

@@ -363,15 +363,15 @@ func TestArgumentsAreWrittenInTheLanguage(t *testing.T) {
 func TestFaultsNeverShowTheirCause(t *testing.T) {
 	cause := fmt.Errorf("disk /dev/sda1: narrative of report 17")
 	for _, s := range book(t).Speakers() {
-		for _, err := range []error{cause, fault.Wrap(cause, fault.Internal, "fault.conflict", nil), fmt.Errorf("open: %w", fault.Wrap(cause, fault.Internal, "x", nil))} {
+		for _, err := range []error{cause, fault.Wrap(cause, fault.Internal, "matter.stale", nil), fmt.Errorf("open: %w", fault.Wrap(cause, fault.Internal, "x", nil))} {
 			f := s.Fault(err)
 			if f.Kind != fault.Internal || f.Message != s.T("fault.internal") || strings.Contains(f.Message, "disk") {
 				t.Errorf("%s: %v is said as %q", s.Lang(), err, f.Message)
 			}
 		}
-		err := fmt.Errorf("act: %w", &fault.Error{Kind: fault.Invalid, Key: "fault.invalid", Fields: []fault.Field{{Name: "when", Key: "fault.conflict"}}, Cause: cause})
+		err := fmt.Errorf("act: %w", &fault.Error{Kind: fault.Invalid, Key: "fault.invalid", Fields: []fault.Field{{Name: "when", Key: "matter.stale"}}, Cause: cause})
 		f := s.Fault(err)
-		if f.Kind != fault.Invalid || f.Message != s.T("fault.invalid") || len(f.Fields) != 1 || f.Fields[0] != (FieldFault{"when", s.T("fault.conflict")}) {
+		if f.Kind != fault.Invalid || f.Message != s.T("fault.invalid") || len(f.Fields) != 1 || f.Fields[0] != (FieldFault{"when", s.T("matter.stale")}) {
 			t.Errorf("%s: got %+v", s.Lang(), f)
 		}
 		if f := s.Fault(nil); f.Message != "" {

@@ -185,7 +185,7 @@ func gallery(site *view.Site) map[string]view.HandlerFunc {
 				}, Cancel: view.Link{Href: "/"}},
 				Warning: pick(say, "If you are in danger now, call the emergency number.", "如果您现在有危险，请拨打紧急电话。"),
 				Note:    view.Note{Title: pick(say, "You stay anonymous", "您可以匿名"), Text: pick(say, "We keep no network address and set no cookie that outlives your visit.", "我们不保存网络地址，也不设置访问结束后仍然存在的 Cookie。")},
-				Tasks:   view.TaskList{Tasks: []view.Task{{Text: pick(say, "What happened", "发生了什么"), Href: "#", Status: view.Tag{Tone: view.Success, Text: say.T("ui.task.done")}}, {Text: pick(say, "Who was involved", "涉及哪些人"), Status: view.Tag{Tone: view.Waiting, Text: say.T("ui.task.blocked")}}}},
+				Tasks:   view.TaskList{Tasks: []view.Task{{Text: pick(say, "What happened", "发生了什么"), Href: "#", Status: view.Tag{Tone: view.Success, Text: say.T("ui.task.done")}}, {Text: pick(say, "Who was involved", "涉及哪些人"), Status: view.Tag{Tone: view.Waiting, Text: say.T("ui.print")}}}},
 			}
 			if r.URL.Query().Has("wrong") {
 				page.Form.Fill(url.Values{"when-day": {"31"}, "when-month": {"2"}, "when-year": {"2026"}, "what": {"…"}, "how": {"m"}})
@@ -215,7 +215,7 @@ func gallery(site *view.Site) map[string]view.HandlerFunc {
 			return fault.New(fault.NotFound, "fault.notfound", nil)
 		},
 		"/staff/stale": func(http.ResponseWriter, *http.Request) error {
-			return fault.New(fault.Conflict, "fault.conflict", nil)
+			return fault.New(fault.Conflict, "matter.stale", nil)
 		},
 		"/staff/crashed": func(http.ResponseWriter, *http.Request) error { panic("on purpose") },
 	}

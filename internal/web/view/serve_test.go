@@ -44,10 +44,10 @@ func TestErrorsBecomePages(t *testing.T) {
 		logged bool
 	}{
 		{"an error of no kind", secret, 500, "Something went wrong", true},
-		{"a fault of the machine", fault.Wrap(secret, fault.Internal, "fault.conflict", nil), 500, "Something went wrong", true},
+		{"a fault of the machine", fault.Wrap(secret, fault.Internal, "matter.stale", nil), 500, "Something went wrong", true},
 		{"not found", fault.Wrap(secret, fault.NotFound, "fault.notfound", nil), 404, "Page not found", false},
-		{"forbidden", fault.New(fault.Forbidden, "fault.forbidden", nil), 403, "You cannot do this", false},
-		{"changed meanwhile", fault.New(fault.Conflict, "fault.conflict", nil), 409, "Open the page again", false},
+		{"forbidden", fault.New(fault.Forbidden, "fault.crossorigin", nil), 403, "You cannot do this", false},
+		{"changed meanwhile", fault.New(fault.Conflict, "matter.stale", nil), 409, "Open the page again", false},
 		{"wrong input", fault.InvalidFields([]fault.Field{{Name: "x", Key: "fault.toolarge"}}), 422, "larger than we can take", false},
 		{"a part is down", fault.Wrap(secret, fault.Unavailable, "fault.unavailable", nil), 503, "try again", true},
 		{"wrapped on the way", fmt.Errorf("matter 3: %w", fault.New(fault.NotFound, "fault.notfound", nil)), 404, "Page not found", false},
