@@ -152,11 +152,11 @@ func TestAReportWithoutScripts(t *testing.T) {
 	tab.Visit(w.srv.URL + "/?lang=en")
 	code := w.walk(tab, "en", func(name string) { tab.Shot("noscript-" + name) })
 	reference := w.person("en").post("/follow", url.Values{"code": {code}}).is(200).reference()
-	intake, investigator := w.as(11, "city", "intake"), w.as(12, "city", "investigator")
+	intake, investigator := w.as("intake", "city", "intake"), w.as("investigator", "city", "investigator")
 	w.act(intake, reference, "screen", map[string]any{"severity": "high"})
-	w.act(intake, reference, "verify", map[string]any{"lead": "12"})
+	w.act(intake, reference, "verify", map[string]any{"lead": investigator.Account.String()})
 	w.act(investigator, reference, "ask", map[string]any{"message": "Can you tell us at what time it was, and who the third person is?\nYou need not say who you are."})
-	w.act(w.as(14, "city", "custodian"), reference, "identify", map[string]any{"reasons": "The court asked for a statement of the person who saw it."})
+	w.act(w.as("custodian", "city", "custodian"), reference, "identify", map[string]any{"reasons": "The court asked for a statement of the person who saw it."})
 	w.advance(60 * 24 * time.Hour)
 	for _, screen := range []browser.Screen{browser.Phone, browser.Desk} {
 		for _, say := range w.book.Speakers() {
