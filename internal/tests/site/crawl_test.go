@@ -81,8 +81,8 @@ func TestNoPageHasBarriers(t *testing.T) {
 						queue = append(queue, next)
 					}
 				}
-				if checked[kind] {
-					continue
+				if checked[kind] || browser.Evaluate[string](desk, `document.contentType`) != "text/html" {
+					continue // seen already, or a plain text such as security.txt
 				}
 				checked[kind] = true
 				for _, view := range []struct {
