@@ -30,6 +30,7 @@ type Tally struct {
 	measures    *Measures
 	measuresKey string
 	placed      *placedTree
+	released    releaseCache
 }
 
 // New returns the tally of the database whose packs are given.

@@ -1,7 +1,6 @@
 package tally
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,7 +8,6 @@ import (
 
 	"plumbline/internal/fault"
 	"plumbline/internal/pack"
-	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
 	"plumbline/internal/words"
@@ -57,7 +55,7 @@ type Released struct {
 	Refused  Refusal      // why there is nothing to see
 	Left     []string     // years within the range that cannot be told apart from years outside it and are left out
 	Known    bool         // Imported is known
-	Below    []string     // codes of the bodies directly below that are shown with these dimensions
+	Below    []string     // codes of the bodies directly below that have figures of their own, though perhaps not with these dimensions
 }
 
 // Refusal says why a figure cannot be shown to everybody. Empty: it can.
@@ -99,26 +97,6 @@ func (m *Measure) DimLabel(id string) pack.Text {
 // Offered are the dimensions that everybody can ask for.
 func (m *Measure) Offered() []string { return append(slices.Clone(m.Dims), DimYear, DimBody) }
 
-// classes is how the values of a dimension are put together.
-type classes struct {
-	dim    string
-	merged map[string]bool   // values that are not shown by themselves
-	within map[string]string // value → what it is put together with: "", or a value of the dimension it lies in
-}
-
-const (
-	single   = "="
-	together = "+"
-)
-
-// of returns the class of a value.
-func (c *classes) of(v string) string {
-	if c.merged[v] {
-		return together + c.within[v]
-	}
-	return single + v
-}
-
 // release works out one figure. It keeps what it has worked out, since a figure rests on all its parts.
 type release struct {
 	count  func(ctx context.Context, by []string, body string) (Result, error)
@@ -136,12 +114,6 @@ func newRelease(m *Measure, least int64, tree *register.Tree, count func(context
 		below: map[string]map[string]bool{}, nested: map[string]*nesting{}}
 }
 
-// nesting is how the values of a dimension lie within those of the one above.
-type nesting struct {
-	in        map[string]string
-	ambiguous bool
-}
-
 // Release answers a request as everybody may see it. A measure that is not public is not found.
 //
 // It reads what lies in cells: the time it takes depends on how many values and bodies there are, not on how many matters.
@@ -157,19 +129,36 @@ func (t *Tally) Release(ctx context.Context, tx *store.Tx, req ReleaseRequest) (
 	if !m.Public {
 		return Released{}, fault.New(fault.NotFound, "tally.not-public", nil)
 	}
-	tree, err := register.LoadTree(ctx, tx)
+	tree, err := t.register.Tree(ctx, tx)
 	if err != nil {
 		return Released{}, err
 	}
+	at, err := asOf(ctx, tx)
+	if err != nil {
+		return Released{}, err
+	}
+	var version int64
+	if err := tx.QueryRow(ctx, registerVersion).Scan(&version); err != nil {
+		return Released{}, fmt.Errorf("tally: register: %w", err)
+	}
+	moment := fmt.Sprint(ms.digest, " ", at.Index, " ", version)
 	r := newRelease(m, Smallest, tree, func(ctx context.Context, by []string, body string) (Result, error) {
-		return t.Stats(ctx, tx, Request{Measure: m.ID, By: by, Body: body})
+		key := strings.Join(append([]string{m.ID, body}, by...), unit)
+		if res, ok := t.released.get(moment, key); ok {
+			return res, nil
+		}
+		res, err := t.Stats(ctx, tx, Request{Measure: m.ID, By: by, Body: body})
+		if err == nil {
+			t.released.put(moment, key, res)
+		}
+		return res, err
 	})
 	out, err := r.run(ctx, req)
 	if err != nil {
 		return Released{}, err
 	}
-	out.AsOf, err = asOf(ctx, tx)
-	return out, err
+	out.AsOf = at
+	return out, nil
 }
 
 func (r *release) run(ctx context.Context, req ReleaseRequest) (Released, error) {
@@ -299,7 +288,7 @@ func (r *release) answer(ctx context.Context, req ReleaseRequest, dims []string,
 		out.Known = true
 		return nil
 	}
-	below, err := r.children(ctx, dims, req.Body)
+	below, err := r.children(ctx, nil, req.Body)
 	if err != nil {
 		return err
 	}
@@ -308,10 +297,17 @@ func (r *release) answer(ctx context.Context, req ReleaseRequest, dims []string,
 			out.Below = append(out.Below, code)
 		}
 	}
-	cells := classed(res, parts, func(row Row) []string { return row.Key })
+	all := classed(res, parts, func(row Row) []string { return row.Key })
+	cells := all
 	if slices.Contains(req.By, DimBody) {
-		if cells, err = r.byBody(ctx, dims, parts, req.Body, cells); err != nil {
+		if cells, err = r.byBody(ctx, dims, parts, req.Body, all); err != nil {
 			return err
+		}
+	}
+	if r.m.distinct() && req.Source != "" {
+		// Of one source, all is what that class holds.
+		if of, _, _ := r.slice(req, dims, parts, res, all); len(of) > 0 {
+			res.Total = of[0].value
 		}
 	}
 	cells, left, refused := r.slice(req, dims, parts, res, cells)
@@ -348,493 +344,6 @@ func classed(res Result, parts []*classes, key func(Row) []string) []cell {
 		out = append(out, c)
 	}
 	return out
-}
-
-// table reads a figure, once.
-func (r *release) table(ctx context.Context, by []string, body string) (Result, error) {
-	key := strings.Join(by, unit) + unit + unit + body
-	if res, ok := r.tables[key]; ok {
-		return res, nil
-	}
-	res, err := r.count(ctx, by, body)
-	if err == nil {
-		r.tables[key] = res
-	}
-	return res, err
-}
-
-// nesting tells how the values of a dimension lie within those of the one above; nil if there is none above.
-func (r *release) nesting(ctx context.Context, dim string) (*nesting, error) {
-	u := r.m.upper(dim)
-	if u == "" {
-		return nil, nil
-	}
-	if n := r.nested[dim]; n != nil {
-		return n, nil
-	}
-	n := &nesting{in: map[string]string{}}
-	if r.m.distinct() {
-		// The catalogue says it; to count officials by two dimensions would mean to look at every fact.
-		for _, d := range r.m.defs {
-			for _, pair := range catalogue(d.pack) {
-				if dim == "conduct" && d.pack.ConductEntry(pair[0]) != nil {
-					n.in[pair[0]] = pair[1]
-				} else if dim == "outcome" {
-					n.in[pair[1]] = pair[0]
-				}
-			}
-		}
-	} else {
-		res, err := r.table(ctx, []string{u, dim}, "")
-		if err != nil {
-			return nil, err
-		}
-		for _, row := range res.Rows {
-			was, known := n.in[row.Key[1]]
-			n.ambiguous = n.ambiguous || known && was != row.Key[0]
-			n.in[row.Key[1]] = row.Key[0]
-		}
-	}
-	r.nested[dim] = n
-	return n, nil
-}
-
-// parts of a combination: those with a dimension less, and those with the dimension above in place of one.
-func (r *release) coarser(dims []string) [][]string {
-	var out [][]string
-	for i, d := range dims {
-		out = append(out, slices.Delete(slices.Clone(dims), i, i+1))
-		if u := r.m.upper(d); u != "" && !slices.Contains(dims, u) {
-			with := slices.Clone(dims)
-			with[i] = u
-			slices.Sort(with)
-			out = append(out, with)
-		}
-	}
-	return out
-}
-
-// partition puts the values of dims, which are in order, into classes such that every cell of the table by dims is large
-// enough. It returns nil if the total is too small for that.
-func (r *release) partition(ctx context.Context, dims []string) ([]*classes, error) {
-	key := strings.Join(dims, unit)
-	if parts, ok := r.parts[key]; ok {
-		return parts, nil
-	}
-	res, err := r.table(ctx, dims, "")
-	if err != nil {
-		return nil, err
-	}
-	parts := make([]*classes, len(dims))
-	for i, d := range dims {
-		parts[i] = &classes{dim: d, merged: map[string]bool{}, within: map[string]string{}}
-	}
-	small := res.Total < r.least
-	for _, c := range r.coarser(dims) {
-		under, err := r.partition(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		small = small || under == nil
-		for _, u := range under {
-			if i := slices.Index(dims, u.dim); i >= 0 {
-				for v := range u.merged {
-					parts[i].merged[v] = true
-				}
-			}
-		}
-		for i, d := range dims {
-			if slices.Contains(c, d) || !slices.Contains(c, r.m.upper(d)) {
-				continue
-			}
-			n, err := r.nesting(ctx, d)
-			if err != nil {
-				return nil, err
-			}
-			for v, in := range n.in {
-				if k := slices.IndexFunc(under, func(u *classes) bool { return u.dim == r.m.upper(d) }); k >= 0 && !under[k].merged[in] {
-					parts[i].within[v] = single + in
-				}
-			}
-		}
-	}
-	if small {
-		r.parts[key] = nil
-		return nil, nil
-	}
-	switch {
-	case len(dims) == 0:
-	case r.m.distinct():
-		if err := r.coarsenDistinct(ctx, parts[0], res); err != nil {
-			return nil, err
-		}
-	default:
-		rows, err := r.atoms(ctx, dims, parts, res)
-		if err != nil {
-			return nil, err
-		}
-		coarsen(rows, parts, r.least)
-	}
-	r.parts[key] = parts
-	return parts, nil
-}
-
-// atom is a number of the finest table there is, and where each of its values goes if it is put together with others.
-type atom struct {
-	vals   []string
-	within []string
-	value  int64
-}
-
-func (r *release) atoms(ctx context.Context, dims []string, parts []*classes, res Result) ([]atom, error) {
-	var out []atom
-	if len(dims) == 1 {
-		n, err := r.nesting(ctx, dims[0])
-		if err != nil {
-			return nil, err
-		}
-		if n != nil && n.ambiguous {
-			u := r.m.upper(dims[0])
-			over, err := r.partition(ctx, []string{u})
-			if err != nil {
-				return nil, err
-			}
-			split, err := r.table(ctx, []string{u, dims[0]}, "")
-			if err != nil {
-				return nil, err
-			}
-			for _, row := range split.Rows {
-				a := atom{vals: row.Key[1:], within: []string{""}, value: row.Value}
-				if !over[0].merged[row.Key[0]] {
-					a.within[0] = single + row.Key[0]
-				}
-				out = append(out, a)
-			}
-			// Put together, they are shown as one class however many uppers it comes from.
-			parts[0].within = map[string]string{}
-			return out, nil
-		}
-	}
-	for _, row := range res.Rows {
-		a := atom{vals: row.Key, value: row.Value}
-		for i, v := range row.Key {
-			a.within = append(a.within, parts[i].within[v])
-		}
-		out = append(out, a)
-	}
-	return out, nil
-}
-
-// coarsen puts more values together until every cell is large enough. Of the values a small cell belongs to, the one that
-// is least altogether goes: that loses the least.
-func coarsen(atoms []atom, parts []*classes, least int64) {
-	sizes := make([]map[string]int64, len(parts))
-	for i := range parts {
-		sizes[i] = map[string]int64{}
-		for _, a := range atoms {
-			sizes[i][a.vals[i]] += a.value
-		}
-	}
-	class := func(i int, a atom) string {
-		if parts[i].merged[a.vals[i]] {
-			return together + a.within[i]
-		}
-		// Where a value lies within several, its parts are cells of their own.
-		return single + a.vals[i] + unit + a.within[i]
-	}
-	for {
-		cells := map[string]int64{}
-		seen := make([]map[string]bool, len(parts))
-		for i := range seen {
-			seen[i] = map[string]bool{}
-		}
-		for _, a := range atoms {
-			key := make([]string, len(parts))
-			for i := range parts {
-				key[i] = class(i, a)
-				seen[i][key[i]] = true
-			}
-			cells[strings.Join(key, "\x00")] += a.value
-		}
-		next, at, size := "", -1, int64(0)
-		consider := func(i int, v string) {
-			if n := sizes[i][v]; at < 0 || n < size || n == size && (i < at || i == at && v < next) {
-				next, at, size = v, i, n
-			}
-		}
-		eachCell(seen, nil, func(key []string) {
-			if cells[strings.Join(key, "\x00")] >= least {
-				return
-			}
-			for i, c := range key {
-				if v, plain := strings.CutPrefix(c, single); plain {
-					consider(i, v[:strings.Index(v, unit)])
-					continue
-				}
-				for _, a := range atoms {
-					if !parts[i].merged[a.vals[i]] && together+a.within[i] == c {
-						consider(i, a.vals[i])
-					}
-				}
-			}
-		})
-		if at < 0 {
-			return
-		}
-		parts[at].merged[next] = true
-	}
-}
-
-// eachCell goes through all combinations of classes, also those in which there is nothing.
-func eachCell(seen []map[string]bool, key []string, do func([]string)) {
-	if len(key) == len(seen) {
-		do(key)
-		return
-	}
-	for c := range seen[len(key)] {
-		eachCell(seen, append(key[:len(key):len(key)], c), do)
-	}
-}
-
-// coarsenDistinct is coarsen for a distinct number by one dimension: what is put together has no number. Neither those with a
-// value nor those without it may be few, in all and within the value above.
-func (r *release) coarsenDistinct(ctx context.Context, c *classes, res Result) error {
-	totals := map[string]int64{"": res.Total}
-	if u := r.m.upper(c.dim); u != "" {
-		over, err := r.table(ctx, []string{u}, "")
-		if err != nil {
-			return err
-		}
-		for _, row := range over.Rows {
-			totals[single+row.Key[0]] = row.Value
-		}
-	}
-	few := func(n int64) bool { return n > 0 && n < r.least }
-	for _, row := range res.Rows {
-		v := row.Key[0]
-		if few(row.Value) || few(res.Total-row.Value) || few(totals[c.within[v]]-row.Value) {
-			c.merged[v] = true
-		}
-	}
-	for {
-		again := false
-		for group, total := range totals {
-			shown, hidden := int64(0), false
-			var last *Row
-			for i := range res.Rows {
-				row := &res.Rows[i]
-				switch v := row.Key[0]; {
-				case group != "" && c.within[v] != group:
-				case c.merged[v]:
-					hidden = true
-				default:
-					shown += row.Value
-					if last == nil || row.Value < last.Value {
-						last = row
-					}
-				}
-			}
-			if rest := total - shown; hidden && last != nil && rest >= 0 && rest < r.least {
-				c.merged[last.Key[0]], again = true, true
-			}
-		}
-		if !again {
-			return nil
-		}
-	}
-}
-
-// reaches tells whether a body is shown with a combination of dimensions: it is, in every table from the top down.
-func (r *release) reaches(ctx context.Context, dims []string, code string) (bool, error) {
-	if code == "" {
-		return true, nil
-	}
-	b := r.tree.ByCode(code)
-	if b == nil {
-		return false, fault.New(fault.NotFound, "register.no-body", fault.Args{"body": code})
-	}
-	path := r.tree.Above(b.ID)
-	above := ""
-	for i := len(path) - 1; i >= 0; i-- {
-		shown, err := r.children(ctx, dims, above)
-		if err != nil {
-			return false, err
-		}
-		here := r.tree.Body(path[i]).Code
-		if !shown[here] {
-			return false, nil
-		}
-		above = here
-	}
-	return true, nil
-}
-
-// children are the bodies directly below one that are shown with a combination of dimensions.
-func (r *release) children(ctx context.Context, dims []string, code string) (map[string]bool, error) {
-	key := strings.Join(dims, unit) + unit + unit + code
-	if shown, ok := r.below[key]; ok {
-		return shown, nil
-	}
-	parts, err := r.partition(ctx, dims)
-	if err != nil {
-		return nil, err
-	}
-	shown := map[string]bool{}
-	if parts == nil {
-		r.below[key] = shown
-		return shown, nil
-	}
-	res, err := r.table(ctx, append([]string{DimBody}, dims...), code)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range r.tree.Children(r.bodyID(code)) {
-		shown[r.tree.Body(c).Code] = true
-	}
-	for _, c := range r.coarser(dims) {
-		under, err := r.children(ctx, c, code)
-		if err != nil {
-			return nil, err
-		}
-		for b := range shown {
-			if !under[b] {
-				delete(shown, b)
-			}
-		}
-	}
-	own, err := r.table(ctx, dims, code)
-	if err != nil {
-		return nil, err
-	}
-	r.cut(shown, columns(own, parts, 0), perBody(res, parts))
-	r.below[key] = shown
-	return shown, nil
-}
-
-func (r *release) bodyID(code string) (id ref.BodyID) {
-	if b := r.tree.ByCode(code); code != "" && b != nil {
-		return b.ID
-	}
-	return 0
-}
-
-// columns sums up a table by class, leaving the first skip dimensions out.
-func columns(res Result, parts []*classes, skip int) map[string]int64 {
-	out := map[string]int64{}
-	for _, c := range classed(res, parts, func(row Row) []string { return row.Key[skip:] }) {
-		out[strings.Join(c.class, unit)] = c.value
-	}
-	return out
-}
-
-// perBody is columns for each body of a table by body.
-func perBody(res Result, parts []*classes) map[string]map[string]int64 {
-	rows := map[string][]Row{}
-	for _, row := range res.Rows {
-		rows[row.Key[0]] = append(rows[row.Key[0]], row)
-	}
-	out := map[string]map[string]int64{}
-	for b, rs := range rows {
-		out[b] = columns(Result{Rows: rs}, parts, 1)
-	}
-	return out
-}
-
-// cut takes bodies out of shown until all that is shown, and the rest together, is large enough in every column. Of
-// distinct numbers, classes put together have none and are not looked at.
-func (r *release) cut(shown map[string]bool, whole map[string]int64, each map[string]map[string]int64) {
-	distinct := r.m.distinct()
-	skip := func(col string) bool { return distinct && strings.HasPrefix(col, together) }
-	var some bool // something is not shown
-	for b, cols := range each {
-		if !shown[b] {
-			some = true // a body taken out before, or the one above itself
-			continue
-		}
-		for col, n := range whole {
-			v := cols[col]
-			if skip(col) || v >= r.least && (!distinct || n == v || n-v >= r.least) {
-				continue
-			}
-			delete(shown, b)
-			some = true
-			break
-		}
-	}
-	for b := range shown {
-		if each[b] == nil {
-			delete(shown, b) // nothing is counted there
-		}
-	}
-	for some && len(shown) > 0 {
-		enough, nothing := true, !distinct
-		for col, n := range whole {
-			if skip(col) {
-				continue
-			}
-			rest := n
-			for b := range shown {
-				rest -= each[b][col]
-			}
-			enough = enough && (rest >= r.least || distinct && rest < 0)
-			nothing = nothing && rest == 0
-		}
-		if enough || nothing {
-			return
-		}
-		least, size := "", int64(0)
-		for b := range shown {
-			var n int64
-			for _, v := range each[b] {
-				n += v
-			}
-			if least == "" || n < size || n == size && b < least {
-				least, size = b, n
-			}
-		}
-		delete(shown, least)
-	}
-}
-
-// byBody are the cells of the bodies directly below one, and of the rest together.
-func (r *release) byBody(ctx context.Context, dims []string, parts []*classes, code string, all []cell) ([]cell, error) {
-	shown, err := r.children(ctx, dims, code)
-	if err != nil {
-		return nil, err
-	}
-	res, err := r.table(ctx, append([]string{DimBody}, dims...), code)
-	if err != nil {
-		return nil, err
-	}
-	rest := map[string]int64{}
-	for _, c := range all {
-		rest[strings.Join(c.class, unit)] = c.value
-	}
-	var out []cell
-	rows := map[string][]Row{}
-	var codes []string
-	for _, row := range res.Rows {
-		if shown[row.Key[0]] {
-			if rows[row.Key[0]] == nil {
-				codes = append(codes, row.Key[0])
-			}
-			rows[row.Key[0]] = append(rows[row.Key[0]], row)
-		}
-	}
-	for _, b := range codes {
-		for _, c := range classed(Result{Rows: rows[b]}, parts, func(row Row) []string { return row.Key[1:] }) {
-			c.body = single + b
-			rest[strings.Join(c.class, unit)] -= c.value
-			out = append(out, c)
-		}
-	}
-	hidden := slices.ContainsFunc(res.Rows, func(row Row) bool { return !shown[row.Key[0]] })
-	for _, c := range all {
-		if n := rest[strings.Join(c.class, unit)]; hidden && (n != 0 || r.m.distinct()) {
-			out = append(out, cell{class: c.class, body: together, value: n})
-		}
-	}
-	return out, nil
 }
 
 // slice keeps of cells what lies in the years and comes from the source asked for.
@@ -914,140 +423,4 @@ func (r *release) share(ctx context.Context, req ReleaseRequest, out *Released) 
 		}
 	}
 	return nil
-}
-
-// releasedLine is a row on its way out.
-type releasedLine struct {
-	key     []string
-	several [][]string // values of a class of several
-	other   []bool     // is it such a class
-	value   int64
-	unshown bool
-}
-
-func (l *releasedLine) add(key string, several []string, other bool) {
-	l.key, l.several, l.other = append(l.key, key), append(l.several, several), append(l.other, other)
-}
-
-// present turns cells into rows by the dimensions asked for.
-func (r *release) present(req ReleaseRequest, dims []string, parts []*classes, res Result, cells []cell, out *Released) {
-	q := &query{req: Request{Measure: r.m.ID, By: req.By, Words: req.Words}, m: r.m, tree: r.tree, body: int64(r.bodyID(req.Body))}
-	members := make([]map[string][]string, len(dims)) // values in a class
-	for i := range dims {
-		members[i] = map[string][]string{}
-		for _, row := range res.Rows {
-			c := parts[i].of(row.Key[i])
-			if !slices.Contains(members[i][c], row.Key[i]) {
-				members[i][c] = append(members[i][c], row.Key[i])
-			}
-		}
-	}
-	at := map[string]int{}
-	var lines []releasedLine
-	for _, c := range cells {
-		var id []string
-		l := releasedLine{value: c.value}
-		for _, d := range req.By {
-			if d == DimBody {
-				id = append(id, c.body)
-				if code, plain := strings.CutPrefix(c.body, single); plain {
-					l.add(code, nil, false)
-				} else {
-					l.add(RestKey, nil, true)
-					l.unshown = r.m.distinct()
-				}
-				continue
-			}
-			i := slices.Index(dims, d)
-			id = append(id, c.class[i])
-			vs := members[i][c.class[i]]
-			if v, plain := strings.CutPrefix(c.class[i], single); plain {
-				l.add(v, nil, false)
-			} else {
-				l.add(strings.Join(vs, "|"), vs, true)
-				l.unshown = l.unshown || r.m.distinct()
-			}
-		}
-		if n, ok := at[strings.Join(id, unit)]; ok {
-			lines[n].value += l.value
-			continue
-		}
-		at[strings.Join(id, unit)] = len(lines)
-		lines = append(lines, l)
-	}
-	if r.m.distinct() && len(req.By) == 0 {
-		// Distinct numbers cannot be added; the number is the class itself, or the total.
-		out.Total = res.Total
-		if len(dims) > 0 && len(lines) > 0 {
-			out.Total = lines[0].value
-		}
-	} else if r.m.distinct() {
-		out.Total = res.Total
-	} else {
-		for _, l := range lines {
-			out.Total += l.value
-		}
-	}
-	if len(req.By) == 0 {
-		lines = nil
-		out.Rows = append(out.Rows, Row{Key: []string{}, Value: out.Total})
-		out.Together = append(out.Together, nil)
-	}
-	rows := make([]Row, len(lines))
-	for i, l := range lines {
-		rows[i] = Row{Key: l.key, Value: l.value}
-	}
-	order := make([]func(string) rank, len(req.By))
-	for i, d := range req.By {
-		order[i] = q.order(d, i, rows)
-	}
-	slices.SortStableFunc(lines, func(a, b releasedLine) int {
-		for i := range order {
-			if a.key[i] == b.key[i] && a.other[i] == b.other[i] {
-				continue
-			}
-			if a.other[i] != b.other[i] {
-				if a.other[i] {
-					return 1
-				}
-				return -1
-			}
-			x, y := order[i](a.key[i]), order[i](b.key[i])
-			return cmp.Or(cmp.Compare(x.place, y.place), cmp.Compare(y.value, x.value), strings.Compare(a.key[i], b.key[i]))
-		}
-		return 0
-	})
-	for n, l := range lines {
-		row := Row{Key: l.key, Value: l.value}
-		if l.unshown {
-			row.Value = 0
-			out.Unshown = append(out.Unshown, n)
-		}
-		several := make([][]string, len(req.By))
-		for i, d := range req.By {
-			if req.Words == nil {
-				several[i] = l.several[i]
-				continue
-			}
-			switch {
-			case !l.other[i]:
-				row.Labels = append(row.Labels, q.label(d, l.key[i]))
-			case d == DimBody:
-				row.Labels = append(row.Labels, req.Words.T("tally.together.bodies"))
-			default:
-				for _, v := range l.several[i] {
-					several[i] = append(several[i], q.label(d, v))
-				}
-				row.Labels = append(row.Labels, req.Words.N("tally.together", int64(len(l.several[i]))))
-			}
-		}
-		out.Rows = append(out.Rows, row)
-		out.Together = append(out.Together, several)
-	}
-}
-
-// ValueLabel is what a value of one of the measure's own dimensions is called; the value itself where no pack names it.
-func (m *Measure) ValueLabel(say *words.Speaker, dim, v string) string {
-	q := &query{m: m, req: Request{Words: say}}
-	return q.label(dim, v)
 }

@@ -263,34 +263,36 @@ func (q *query) inCells(s shape, hasYears, oneYear, hasEdges bool) bool {
 	return len(s.dims) < 2
 }
 
-// kept divides the targets into those whose cells hold the values and those whose facts must be counted.
+// kept divides the targets into those whose cells hold the values and those whose facts must be counted. Where nothing is
+// counted at or below a body, there is nothing to read.
 func (q *query) kept(ctx context.Context, tx *store.Tx, s shape) (ready, counted []int64, err error) {
 	if len(s.dims) == 0 && !q.m.distinct() {
 		return s.targets, nil, nil // totals are kept for every body
 	}
-	kept := map[int64]bool{}
+	kept := map[int64]bool{} // of those with facts
 	for part := range slices.Chunk(s.targets, idsAtOnce) {
 		args := []any{q.m.ID}
 		for _, b := range part {
 			args = append(args, b)
 		}
-		rows, err := tx.Query(ctx, `SELECT body FROM cube WHERE kept = 1 AND measure = $1 AND body IN (`+placeholders(2, len(part)), args...)
+		rows, err := tx.Query(ctx, `SELECT body, kept FROM cube WHERE facts > 0 AND measure = $1 AND body IN (`+placeholders(2, len(part)), args...)
 		if err != nil {
 			return nil, nil, fmt.Errorf("tally: %w", err)
 		}
 		if err := each(rows, func(r *store.Rows) error {
-			var b int64
-			err := r.Scan(&b)
-			kept[b] = true
+			var b, full int64
+			err := r.Scan(&b, &full)
+			kept[b] = full == 1
 			return err
 		}); err != nil {
 			return nil, nil, err
 		}
 	}
 	for _, b := range s.targets {
-		if kept[b] {
+		switch full, some := kept[b]; {
+		case full:
 			ready = append(ready, b)
-		} else {
+		case some:
 			counted = append(counted, b)
 		}
 	}
@@ -438,7 +440,9 @@ func (q *query) factsText(s shape, sp span, exactly bool, targets []int64) (stri
 		}
 		column := `f.body`
 		if !exactly {
-			body, from, column = `a.above`, ` FROM body_above a JOIN fact f ON f.body = a.body`, `a.above`
+			// CROSS JOIN keeps SQLite to this order: from the bodies to their facts, not from all facts to their bodies.
+			body, from, column = `a.above`, ` FROM body_above a CROSS JOIN fact f`, `a.above`
+			cond += ` AND f.body = a.body`
 		}
 		cond += ` AND ` + column + ` IN (` + strings.Join(ids, ",") + `)`
 	}

@@ -47,7 +47,7 @@ type figurePage struct {
 	view.Shell
 	Question string
 	Where    string // the body, "everything" without one
-	Said     []string
+	Said     string
 	Number   string // big, where nothing is broken down
 	Imported string
 	Sources  []view.Link // only imported, only own, both
@@ -427,7 +427,7 @@ func (d *figureDraft) fill() {
 	if res.exact {
 		d.page.Trace = view.Link{Text: say.N("figures.trace.all", res.Total), Href: d.trace(nil)}
 	}
-	d.page.Said = append(d.page.Said, say.N("figures.said."+d.measure.Count, res.Total))
+	d.page.Said = say.N("figures.said."+d.measure.Count, res.Total)
 	if len(res.Left) > 0 {
 		d.page.Notes = append(d.page.Notes, view.Note{Title: say.T("figures.left.title"), Text: say.T("figures.left", "years", say.List(res.Left))})
 	}
@@ -436,10 +436,15 @@ func (d *figureDraft) fill() {
 		return
 	}
 	t := newCross(d)
-	d.page.Said = append(d.page.Said, t.said()...)
+	if more := t.said(); more != "" {
+		d.page.Said = say.T("figures.said", "first", d.page.Said, "second", more)
+	}
 	d.page.Chart, d.page.NoChart = t.chart()
 	table := t.table()
 	d.page.Table = &table
+	if t.colDim >= 0 && (len(t.rows) == 1 && t.rows[0].several || len(t.cols) == 1 && t.cols[0].several) {
+		d.page.Notes = append(d.page.Notes, view.Note{Text: say.T("figures.collapsed")})
+	}
 	d.together()
 }
 
@@ -537,6 +542,13 @@ func (d *figureDraft) trace(key []string) string {
 	return "/figures/" + a.measure + "/matters?" + q.Encode()
 }
 
+// traceLine is trace for the sum of a row or a column.
+func (d *figureDraft) traceLine(by int, key string) string {
+	line := *d
+	line.ask = d.ask.with(func(a *figureAsk) { a.by = []string{d.ask.by[by]} })
+	return line.trace([]string{key})
+}
+
 // cross is a figure by one dimension, or by two as a table of rows and columns.
 type cross struct {
 	d       *figureDraft
@@ -549,7 +561,13 @@ type cross struct {
 }
 
 // axisValue is a value of a dimension: its key, and what it is called.
-type axisValue struct{ key, label, sub string }
+type axisValue struct {
+	key, label, sub string
+	several         bool // it is several values together
+}
+
+// mostListed is how many values that are put together are named in the table; the note below it names them all.
+const mostListed = 6
 
 // widest is how many columns a table of two dimensions may have before it becomes a list.
 const widest = 8
@@ -600,8 +618,11 @@ func axis(res figureAnswer, dim int) []axisValue {
 			if dim < len(res.Rows[n].Labels) {
 				v.label = res.Rows[n].Labels[dim]
 			}
-			if several := togetherIn(res, n, dim); len(several) > 0 && len(several) <= 12 {
-				v.sub = strings.Join(several, " · ")
+			if several := togetherIn(res, n, dim); len(several) > 0 {
+				v.several = true
+				if len(several) <= mostListed {
+					v.sub = strings.Join(several, " · ")
+				}
 			}
 			if dim == 0 {
 				out = append(out, v)
@@ -637,6 +658,16 @@ func lastTogether(res figureAnswer, dim int, values []axisValue) []axisValue {
 	return values
 }
 
+// isTogether tells whether a row is about several values that are put together.
+func (d *figureDraft) isTogether(row int) bool {
+	for i, dim := range d.res.By {
+		if len(togetherIn(d.res, row, i)) > 0 || dim == tally.DimBody && d.res.Rows[row].Key[i] == tally.RestKey && !d.res.exact {
+			return true
+		}
+	}
+	return false
+}
+
 func togetherIn(res figureAnswer, row, dim int) []string {
 	if row < len(res.Together) && res.Together[row] != nil {
 		return res.Together[row][dim]
@@ -650,13 +681,13 @@ func (t *cross) at(row, col string) (tally.Row, bool) {
 	return v, ok && !t.unshown[k]
 }
 
-// said is the sentences that say what the figure shows.
-func (t *cross) said() []string {
+// said is the sentence that says what the figure shows.
+func (t *cross) said() string {
 	d, say := t.d, t.d.say
 	var most tally.Row
 	shown := 0
 	for n, row := range d.res.Rows {
-		if slices.Contains(d.res.Unshown, n) || len(row.Labels) == 0 {
+		if slices.Contains(d.res.Unshown, n) || len(row.Labels) == 0 || d.isTogether(n) {
 			continue
 		}
 		shown++
@@ -665,19 +696,19 @@ func (t *cross) said() []string {
 		}
 	}
 	if shown < 2 || most.Value == 0 {
-		return nil
+		return ""
 	}
 	share := say.Percent(float64(most.Value) / float64(d.res.Total))
 	if len(d.ask.by) == 2 {
-		return []string{say.N("figures.said.both", most.Value, "first", most.Labels[0], "second", most.Labels[1], "share", share)}
+		return say.N("figures.said.both", most.Value, "first", most.Labels[0], "second", most.Labels[1], "share", share)
 	}
 	switch d.ask.by[0] {
 	case tally.DimYear, tally.DimMonth:
-		if most.Key[0] != "" && len(togetherIn(d.res, 0, 0)) == 0 {
-			return []string{say.N("figures.said.time", most.Value, "name", d.timeLabel(most.Labels[0]), "share", share)}
+		if most.Key[0] != "" {
+			return say.N("figures.said.time", most.Value, "name", d.timeLabel(most.Labels[0]), "share", share)
 		}
 	}
-	return []string{say.N("figures.said.most", most.Value, "name", most.Labels[0], "share", share)}
+	return say.N("figures.said.most", most.Value, "name", most.Labels[0], "share", share)
 }
 
 // timeLabel says a year or a month.
@@ -711,7 +742,7 @@ func (t *cross) chart() (template.HTML, string) {
 	if len(d.res.Rows) < 2 {
 		return "", ""
 	}
-	frame := chart.Frame{ID: "figure", Title: d.page.Question, Desc: strings.Join(d.page.Said, " "),
+	frame := chart.Frame{ID: "figure", Title: d.page.Question, Desc: d.page.Said,
 		Format: func(v float64) string { return say.Number(int64(v)) }, Axis: say.Compact}
 	if t.colDim < 0 {
 		var bars []chart.Bar
@@ -721,15 +752,20 @@ func (t *cross) chart() (template.HTML, string) {
 				continue
 			}
 			bar := chart.Bar{Label: d.value(t.rowDim, v), Value: float64(row.Value), Note: say.Percent(float64(row.Value) / float64(d.res.Total))}
-			if v.key == "" || v.sub != "" {
+			if v.key == "" || v.several {
 				bar.Tone = chart.Grey
 			}
 			bars = append(bars, bar)
 		}
 		switch {
+		case len(bars) < 2:
+			return "", ""
 		case d.isTime(t.rowDim) && len(bars) <= mostColumns:
 			for i := range bars {
 				bars[i].Note = ""
+				if bars[i].Tone == chart.Grey {
+					bars[i].Label = say.T("figures.chart.others") // a long name would push the years' names out
+				}
 			}
 			return chart.Pair(frame, func(f chart.Frame) template.HTML { return chart.Columns(f, bars) }), ""
 		case len(bars) > mostBars:
@@ -880,7 +916,7 @@ func (t *cross) crossed(out *view.Table) {
 			cells = append(cells, t.cell(v.key, c.key))
 		}
 		if adds {
-			cells = append(cells, view.Cell{Text: say.Number(sum)})
+			cells = append(cells, view.Cell{Text: say.Number(sum), Href: d.traceLine(t.rowDim, v.key)})
 		}
 		out.Rows = append(out.Rows, view.Row{Cells: cells})
 	}
@@ -892,7 +928,7 @@ func (t *cross) crossed(out *view.Table) {
 		return
 	}
 	for _, c := range t.cols {
-		foot = append(foot, view.Cell{Text: say.Number(sums[c.key])})
+		foot = append(foot, view.Cell{Text: say.Number(sums[c.key]), Href: d.traceLine(t.colDim, c.key)})
 	}
 	out.Foot = append(foot, view.Cell{Text: say.Number(d.res.Total), Href: d.trace(nil)})
 }

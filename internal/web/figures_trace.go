@@ -20,9 +20,8 @@ type tracePage struct {
 	view.Shell
 	Heading string
 	What    []string // the value, a dimension a line
-	Said    []string
+	Said    string
 	Table   view.Table
-	Back    view.Link
 	First   string
 	Next    string
 }
@@ -74,7 +73,7 @@ func (s *Server) figureMatters(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		page = tracePage{Heading: say.T("figures.trace.title"), Back: view.Link{Text: say.Text(d.def.Question), Href: a.href("")},
+		page = tracePage{Heading: say.T("figures.trace.title"),
 			Shell: view.Shell{Title: say.T("figures.trace.title"), Staff: true, Crumbs: append(d.crumbs(), view.Link{Text: say.Text(d.def.Question), Href: a.href("")})}}
 		page.What = append(page.What, d.where())
 		for i, dim := range a.by {
@@ -83,12 +82,12 @@ func (s *Server) figureMatters(w http.ResponseWriter, r *http.Request) error {
 		if a.source != "" {
 			page.What = append(page.What, say.T("figures.source."+a.source))
 		}
-		page.Said = []string{say.N("figures.trace.seen", seen)}
+		page.Said = say.N("figures.trace.seen", seen)
 		if hidden := all - seen; hidden >= tally.Smallest {
-			page.Said = append(page.Said, say.N("figures.trace.hidden", hidden))
+			page.Said = say.T("figures.said", "first", page.Said, "second", say.N("figures.trace.hidden", hidden))
 		} else if hidden > 0 {
 			// How few they are would tell whom they name.
-			page.Said = append(page.Said, say.T("figures.trace.few"))
+			page.Said = say.T("figures.said", "first", page.Said, "second", say.T("figures.trace.few"))
 		}
 		if page.Table, err = s.traced(say, d, found); err != nil {
 			return err

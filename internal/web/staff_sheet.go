@@ -88,6 +88,7 @@ func staffNav(r *http.Request, say *words.Speaker, v access.Viewer) []view.Link 
 		{Text: say.T("staff.nav.bodies"), Href: "/staff/bodies", Current: strings.HasPrefix(path, "/staff/bodies")},
 		{Text: say.T("staff.nav.officials"), Href: "/staff/officials", Current: strings.HasPrefix(path, "/staff/officials")},
 	}
+	nav = append(nav, view.Link{Text: say.T("figures.nav"), Href: "/figures", Current: strings.HasPrefix(path, "/figures")})
 	if isAdmin(v) {
 		nav = append(nav, view.Link{Text: say.T("staff.nav.admin"), Href: "/admin", Current: strings.HasPrefix(path, "/admin")})
 	}
