@@ -11,16 +11,7 @@ import (
 // value. The last line, with empty keys, is the total. Labels that a spreadsheet would take for a formula are quoted
 // with an apostrophe.
 func (r *Result) WriteCSV(w io.Writer) error {
-	rows := make([]PublicRow, len(r.Rows))
-	for i, row := range r.Rows {
-		rows[i] = PublicRow{Row: row}
-	}
-	return WritePublicCSV(w, r, rows, r.Total, true)
-}
-
-// WritePublicCSV is WriteCSV for a figure under the small-number rule: values withheld are empty.
-func WritePublicCSV(w io.Writer, r *Result, rows []PublicRow, total int64, shown bool) error {
-	labelled := len(rows) > 0 && len(rows[0].Labels) > 0
+	labelled := len(r.Rows) > 0 && len(r.Rows[0].Labels) > 0
 	out := csv.NewWriter(w)
 	var head []string
 	for _, d := range r.By {
@@ -30,7 +21,7 @@ func WritePublicCSV(w io.Writer, r *Result, rows []PublicRow, total int64, shown
 		}
 	}
 	lines := [][]string{append(head, "value")}
-	for _, row := range rows {
+	for _, row := range r.Rows {
 		var line []string
 		for i, k := range row.Key {
 			line = append(line, Harmless(k))
@@ -38,17 +29,11 @@ func WritePublicCSV(w io.Writer, r *Result, rows []PublicRow, total int64, shown
 				line = append(line, Harmless(row.Labels[i]))
 			}
 		}
-		value := strconv.FormatInt(row.Value, 10)
-		if row.Withheld {
-			value = ""
-		}
-		lines = append(lines, append(line, value))
+		lines = append(lines, append(line, strconv.FormatInt(row.Value, 10)))
 	}
 	if len(r.By) > 0 { // without dimensions, the one row is the total
 		last := make([]string, len(lines[0]))
-		if shown {
-			last[len(last)-1] = strconv.FormatInt(total, 10)
-		}
+		last[len(last)-1] = strconv.FormatInt(r.Total, 10)
 		lines = append(lines, last)
 	}
 	if err := out.WriteAll(lines); err != nil {

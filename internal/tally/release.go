@@ -13,6 +13,9 @@ import (
 	"plumbline/internal/words"
 )
 
+// Smallest is the smallest number that is shown to the public, besides nothing.
+const Smallest = 5
+
 // What everybody may read is a release: figures in which every number that can be read, or had by taking numbers from each
 // other, is at least Smallest, in one table or across all tables of a measure that everybody can ask for.
 //
@@ -27,8 +30,7 @@ import (
 //     bodies beside it together; what is not shown with fewer dimensions is not shown with more;
 //   - nobody is told a zero inside a table: it counts as a small number.
 //
-// Of distinct numbers, what is put together has no number, and a value is not shown either where everybody without it
-// would be few.
+// Distinct numbers cannot be put together; which of them are shown, and why, see releaseDistinct.
 //
 // It is a rule for one measure at one moment. Two measures that count nearly the same, and two readings of the same
 // figure with one report between them, can still be compared.
@@ -95,7 +97,13 @@ func (m *Measure) DimLabel(id string) pack.Text {
 }
 
 // Offered are the dimensions that everybody can ask for.
-func (m *Measure) Offered() []string { return append(slices.Clone(m.Dims), DimYear, DimBody) }
+func (m *Measure) Offered() []string {
+	dims := slices.Clone(m.Dims)
+	if m.distinct() {
+		dims = slices.DeleteFunc(dims, func(d string) bool { return m.upper(d) != "" })
+	}
+	return append(dims, DimYear, DimBody)
+}
 
 // release works out one figure. It keeps what it has worked out, since a figure rests on all its parts.
 type release struct {
@@ -178,10 +186,13 @@ func (r *release) run(ctx context.Context, req ReleaseRequest) (Released, error)
 
 // check is the last thing before a release leaves: whatever was worked out, a small number does not go out.
 func (out *Released) check(least int64) error {
+	small := func(n int64) bool { return n != 0 && n < least }
+	bad := small(out.Total) || small(out.Imported)
 	for i, row := range out.Rows {
-		if !slices.Contains(out.Unshown, i) && row.Value != 0 && row.Value < least {
-			return fmt.Errorf("tally: a release of %s by %v would show a small number", out.Measure, out.By)
-		}
+		bad = bad || small(row.Value) || row.Value != 0 && slices.Contains(out.Unshown, i)
+	}
+	if bad {
+		return fmt.Errorf("tally: a release of %s by %v would show a small number", out.Measure, out.By)
 	}
 	return nil
 }
@@ -219,15 +230,11 @@ func (r *release) dims(ctx context.Context, req ReleaseRequest) ([]string, error
 	if req.Source != "" && !slices.Contains(dims, Imported) {
 		dims = append(dims, Imported)
 	}
-	most := mostReleased
 	if r.m.distinct() {
-		most = 1
+		return dims, r.oneWay(req, dims)
 	}
-	if len(dims) > most {
-		return nil, wrong("by", "tally.public-most", fault.Args{"most": most})
-	}
-	if r.m.distinct() && (req.From != "" || req.To != "") {
-		return nil, wrong("from", "tally.public-distinct", nil)
+	if len(dims) > mostReleased {
+		return nil, wrong("by", "tally.public-most", fault.Args{"most": mostReleased})
 	}
 	slices.Sort(dims)
 	if len(dims) == 2 && family(dims[0]) == family(dims[1]) {
@@ -293,7 +300,7 @@ func (r *release) answer(ctx context.Context, req ReleaseRequest, dims []string,
 		return err
 	}
 	for _, c := range r.tree.Children(r.bodyID(req.Body)) {
-		if code := r.tree.Body(c).Code; below[code] {
+		if code := r.tree.Body(c).Code; below[code] && !(r.m.distinct() && len(dims) > 0) {
 			out.Below = append(out.Below, code)
 		}
 	}
@@ -305,9 +312,15 @@ func (r *release) answer(ctx context.Context, req ReleaseRequest, dims []string,
 		}
 	}
 	if r.m.distinct() && req.Source != "" {
-		// Of one source, all is what that class holds.
-		if of, _, _ := r.slice(req, dims, parts, res, all); len(of) > 0 {
-			res.Total = of[0].value
+		if parts[0].merged[req.Source] {
+			out.Refused = RefusedSource
+			return nil
+		}
+		res.Total = 0 // of one source, all is what has that value
+		for _, c := range all {
+			if c.class[0] == single+req.Source {
+				res.Total = c.value
+			}
 		}
 	}
 	cells, left, refused := r.slice(req, dims, parts, res, cells)
@@ -400,7 +413,7 @@ func (r *release) slice(req ReleaseRequest, dims []string, parts []*classes, res
 
 // share tells how much of the figure was imported, where that can be told.
 func (r *release) share(ctx context.Context, req ReleaseRequest, out *Released) error {
-	if req.From != "" || req.To != "" || req.Source != "" {
+	if req.From != "" || req.To != "" || req.Source != "" || r.m.distinct() && req.Body != "" {
 		return nil
 	}
 	parts, err := r.partition(ctx, []string{Imported})

@@ -72,22 +72,11 @@ func (r *release) children(ctx context.Context, dims []string, code string) (map
 	if err != nil {
 		return nil, err
 	}
-	each := perBody(res, parts)
-	if r.m.distinct() && len(dims) > 0 {
-		all, err := r.table(ctx, []string{DimBody}, code)
-		if err != nil {
-			return nil, err
-		}
-		for _, row := range all.Rows {
-			for col, n := range each[row.Key[0]] {
-				// Everybody who is counted there without the value may be few.
-				if rest := row.Value - n; !strings.HasPrefix(col, together) && rest > 0 && rest < r.least {
-					delete(shown, row.Key[0])
-				}
-			}
-		}
+	if r.m.distinct() {
+		cutDistinct(shown, own.Total, res, r.least)
+	} else {
+		cutBodies(shown, columns(own, parts, 0), perBody(res, parts), r.least)
 	}
-	r.cut(shown, columns(own, parts, 0), each)
 	r.below[key] = shown
 	return shown, nil
 }
@@ -121,25 +110,20 @@ func perBody(res Result, parts []*classes) map[string]map[string]int64 {
 	return out
 }
 
-// cut takes bodies out of shown until all that is shown, and the rest together, is large enough in every column. Of
-// distinct numbers, classes put together have none and are not looked at.
-func (r *release) cut(shown map[string]bool, whole map[string]int64, each map[string]map[string]int64) {
-	distinct := r.m.distinct()
-	skip := func(col string) bool { return distinct && strings.HasPrefix(col, together) }
+// cutBodies takes bodies out of shown until all that is shown, and the rest together, is large enough in every column.
+func cutBodies(shown map[string]bool, whole map[string]int64, each map[string]map[string]int64, least int64) {
 	var some bool // something is not shown
 	for b, cols := range each {
 		if !shown[b] {
 			some = true // a body taken out before, or the one above itself
 			continue
 		}
-		for col, n := range whole {
-			v := cols[col]
-			if skip(col) || v >= r.least && (!distinct || n == v || n-v >= r.least) {
-				continue
+		for col := range whole {
+			if cols[col] < least {
+				delete(shown, b)
+				some = true
+				break
 			}
-			delete(shown, b)
-			some = true
-			break
 		}
 	}
 	for b := range shown {
@@ -148,32 +132,29 @@ func (r *release) cut(shown map[string]bool, whole map[string]int64, each map[st
 		}
 	}
 	for some && len(shown) > 0 {
-		enough, nothing := true, !distinct
+		enough, nothing := true, true
 		for col, n := range whole {
-			if skip(col) {
-				continue
-			}
 			rest := n
 			for b := range shown {
 				rest -= each[b][col]
 			}
-			enough = enough && (rest >= r.least || distinct && rest < 0)
+			enough = enough && rest >= least
 			nothing = nothing && rest == 0
 		}
 		if enough || nothing {
 			return
 		}
-		least, size := "", int64(0)
+		next, size := "", int64(0)
 		for b := range shown {
 			var n int64
 			for _, v := range each[b] {
 				n += v
 			}
-			if least == "" || n < size || n == size && b < least {
-				least, size = b, n
+			if next == "" || n < size || n == size && b < next {
+				next, size = b, n
 			}
 		}
-		delete(shown, least)
+		delete(shown, next)
 	}
 }
 

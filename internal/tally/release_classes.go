@@ -42,27 +42,14 @@ func (r *release) nesting(ctx context.Context, dim string) (*nesting, error) {
 		return n, nil
 	}
 	n := &nesting{in: map[string]string{}}
-	if r.m.distinct() {
-		// The catalogue says it; to count officials by two dimensions would mean to look at every fact.
-		for _, d := range r.m.defs {
-			for _, pair := range catalogue(d.pack) {
-				if dim == "conduct" && d.pack.ConductEntry(pair[0]) != nil {
-					n.in[pair[0]] = pair[1]
-				} else if dim == "outcome" {
-					n.in[pair[1]] = pair[0]
-				}
-			}
-		}
-	} else {
-		res, err := r.table(ctx, []string{u, dim}, "")
-		if err != nil {
-			return nil, err
-		}
-		for _, row := range res.Rows {
-			was, known := n.in[row.Key[1]]
-			n.ambiguous = n.ambiguous || known && was != row.Key[0]
-			n.in[row.Key[1]] = row.Key[0]
-		}
+	res, err := r.table(ctx, []string{u, dim}, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range res.Rows {
+		was, known := n.in[row.Key[1]]
+		n.ambiguous = n.ambiguous || known && was != row.Key[0]
+		n.in[row.Key[1]] = row.Key[0]
 	}
 	r.nested[dim] = n
 	return n, nil
@@ -134,9 +121,7 @@ func (r *release) partition(ctx context.Context, dims []string) ([]*classes, err
 	switch {
 	case len(dims) == 0:
 	case r.m.distinct():
-		if err := r.coarsenDistinct(ctx, parts[0], res); err != nil {
-			return nil, err
-		}
+		coarsenDistinct(parts[0], res, r.least)
 	default:
 		rows, err := r.atoms(ctx, dims, parts, res)
 		if err != nil {
@@ -262,53 +247,5 @@ func eachCell(seen []map[string]bool, key []string, do func([]string)) {
 	}
 	for c := range seen[len(key)] {
 		eachCell(seen, append(key[:len(key):len(key)], c), do)
-	}
-}
-
-// coarsenDistinct is coarsen for a distinct number by one dimension: what is put together has no number. Neither those with a
-// value nor those without it may be few, in all and within the value above.
-func (r *release) coarsenDistinct(ctx context.Context, c *classes, res Result) error {
-	totals := map[string]int64{"": res.Total}
-	if u := r.m.upper(c.dim); u != "" {
-		over, err := r.table(ctx, []string{u}, "")
-		if err != nil {
-			return err
-		}
-		for _, row := range over.Rows {
-			totals[single+row.Key[0]] = row.Value
-		}
-	}
-	few := func(n int64) bool { return n > 0 && n < r.least }
-	for _, row := range res.Rows {
-		v := row.Key[0]
-		if few(row.Value) || few(res.Total-row.Value) || few(totals[c.within[v]]-row.Value) {
-			c.merged[v] = true
-		}
-	}
-	for {
-		again := false
-		for group, total := range totals {
-			shown, hidden := int64(0), false
-			var last *Row
-			for i := range res.Rows {
-				row := &res.Rows[i]
-				switch v := row.Key[0]; {
-				case group != "" && c.within[v] != group:
-				case c.merged[v]:
-					hidden = true
-				default:
-					shown += row.Value
-					if last == nil || row.Value < last.Value {
-						last = row
-					}
-				}
-			}
-			if rest := total - shown; hidden && last != nil && rest >= 0 && rest < r.least {
-				c.merged[last.Key[0]], again = true, true
-			}
-		}
-		if !again {
-			return nil
-		}
 	}
 }
