@@ -60,6 +60,7 @@ func (w *smallWorld) officials(in func(map[string]string) bool) (n int64) {
 // worked out that there are fewer than five, except that there can be none; so neither of any
 // description that several kinds fit.
 func TestNothingSmallOfDistinctNumbers(t *testing.T) {
+	t.Parallel()
 	shown := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		w := newSmallWorld(pack.CountOfficials)

@@ -175,6 +175,7 @@ func (w *smallWorld) everyRequest() (all []ReleaseRequest) {
 // What can be had by adding and taking from each other any numbers of any pages everybody can open is exactly the linear
 // span of those numbers. No cell of any table by one or two dimensions, at any body, that holds a small number lies in it.
 func TestNothingSmallCanBeWorkedOutFromAllPages(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := newSmallWorld(pack.CountAllegations)
 		drawWorld(t, w)

@@ -519,8 +519,10 @@ func (o *office) dump() (out []string) {
 // Whatever happens in an office, the figures are what counting everything gives, also with cells kept from the first
 // fact, from the tenth, and never.
 func TestFiguresAreWhatCountingGives(t *testing.T) {
+	t.Parallel()
 	for _, keep := range []int64{1, 10, 1 << 40} {
 		t.Run(fmt.Sprintf("kept from %d", keep), func(t *testing.T) {
+			t.Parallel()
 			world.Each(t, func(t *testing.T, db *store.DB) {
 				o := newOffice(t, db, testPacks(), keep)
 				seed := rand.Uint64()
@@ -544,7 +546,9 @@ func TestFiguresAreWhatCountingGives(t *testing.T) {
 
 // A history drawn by rapid, so that a failure is shrunk to the few acts that bring it about.
 func TestIncrementalEqualsRebuilt(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
 		rapid.Check(t, func(rt *rapid.T) {
 			db := world.Open(t, "sqlite::memory:")
 			defer func() { _ = db.Close() }()
@@ -557,6 +561,7 @@ func TestIncrementalEqualsRebuilt(t *testing.T) {
 		})
 	})
 	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
 		o := newOffice(t, world.Open(t, storetest.PostgresURL(t)), testPacks(), 4)
 		rng := rand.New(rand.NewPCG(rand.Uint64(), 1))
 		for range 8 {
@@ -568,15 +573,21 @@ func TestIncrementalEqualsRebuilt(t *testing.T) {
 	})
 }
 
-func (o *office) checkRebuilt(fail func(string, ...any)) {
+// countAnew makes the figures begin from nothing.
+func (o *office) countAnew() {
 	o.t.Helper()
-	o.catchUp()
-	incremental := o.dump()
 	o.tx(func(ctx context.Context, tx *store.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE follower SET version = 'an older one' WHERE name = 'tally'`)
 		return err
 	})
 	o.catchUp()
+}
+
+func (o *office) checkRebuilt(fail func(string, ...any)) {
+	o.t.Helper()
+	o.catchUp()
+	incremental := o.dump()
+	o.countAnew()
 	// A body is kept in full once it was large; rebuilt, it may be small from the start. So only what the rebuilt
 	// figures hold must be the same, and nothing else may be wrong.
 	rebuilt := o.dump()
@@ -606,6 +617,7 @@ func less(a, b []string) (out []string) {
 
 // Every statement fails once, before and after taking effect, and in the end everything is counted once.
 func TestFailuresNeverCountTwice(t *testing.T) {
+	t.Parallel()
 	world.EachURL(t, func(t *testing.T, url string) {
 		calm := world.Open(t, url)
 		o := newOffice(t, calm, testPacks(), 3)
@@ -680,6 +692,7 @@ func stepOnce(t *testing.T, db *store.DB, tl *Tally) error {
 }
 
 func TestChangedMeasureIsCountedAnew(t *testing.T) {
+	t.Parallel()
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		packs := testPacks()
 		o := newOffice(t, db, packs, 5)
@@ -715,8 +728,10 @@ func TestChangedMeasureIsCountedAnew(t *testing.T) {
 	})
 }
 
+// A change behind the back of the figures is named, and counting everything anew mends it.
 func TestTamperingIsNamed(t *testing.T) {
-	for _, tt := range []struct {
+	t.Parallel()
+	tampered := []struct {
 		name, change string
 		want         string // the beginning of the only difference
 	}{
@@ -730,39 +745,40 @@ func TestTamperingIsNamed(t *testing.T) {
 		{"an official counted once too often", `UPDATE seen SET times = REPLACE(times, '"all":', '"all":1') WHERE body = 0 AND official = (SELECT MIN(official) FROM seen)`, "seen measure=officials body=0"},
 		{"an official forgotten", `DELETE FROM seen WHERE body = 0 AND official = (SELECT MIN(official) FROM seen)`, "seen measure=officials body=0"},
 		{"the number of facts", `UPDATE cube SET facts = facts + 1 WHERE measure = 'matters' AND body = 0`, "cube measure=matters body=0: facts"},
-		{"a body hung elsewhere", `UPDATE tally_tree SET parent = 0 WHERE body = (SELECT id FROM body WHERE code = 'body-3')`, "tally_tree body="},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			world.Each(t, func(t *testing.T, db *store.DB) {
-				o := newOffice(t, db, testPacks(), 2)
-				for id := ref.MatterID(1); id <= 4; id++ {
-					st := &matter.State{Matter: matter.Row{ID: id, Ref: ref.ReferenceFor("R", id.String()), Kind: "case", Pack: "a@1.0.0", State: "closed",
-						Received: "2019-05", Body: o.bodies[3], Data: "{}"}}
-					st.Allegations = []matter.Allegation{
-						{No: 1, Official: o.officials[id], Conduct: "force", Finding: "sustained", Data: "{}"},
-						{No: 2, Official: o.officials[0], Conduct: "theft", Finding: "unfounded", Data: "{}"},
-					}
-					o.record(st)
+		{"a body hung elsewhere", `UPDATE tally_tree SET parent = 0 WHERE body = (SELECT id FROM body WHERE code = 'body-3')`, "tally_tree body="}}
+	world.Each(t, func(t *testing.T, db *store.DB) {
+		o := newOffice(t, db, testPacks(), 2)
+		for id := ref.MatterID(1); id <= 4; id++ {
+			st := &matter.State{Matter: matter.Row{ID: id, Ref: ref.ReferenceFor("R", id.String()), Kind: "case", Pack: "a@1.0.0", State: "closed",
+				Received: "2019-05", Body: o.bodies[3], Data: "{}"}}
+			st.Allegations = []matter.Allegation{
+				{No: 1, Official: o.officials[id], Conduct: "force", Finding: "sustained", Data: "{}"},
+				{No: 2, Official: o.officials[0], Conduct: "theft", Finding: "unfounded", Data: "{}"},
+			}
+			o.record(st)
+		}
+		o.catchUp()
+		for _, tt := range tampered {
+			o.checkClean()
+			o.tx(func(ctx context.Context, tx *store.Tx) error {
+				n, err := tx.Affected(ctx, tt.change)
+				if err == nil && n != 1 {
+					err = fmt.Errorf("%s: %d rows changed", tt.name, n)
 				}
-				o.catchUp()
-				o.checkClean()
-				o.tx(func(ctx context.Context, tx *store.Tx) error {
-					n, err := tx.Affected(ctx, tt.change)
-					if err == nil && n != 1 {
-						err = fmt.Errorf("%d rows changed", n)
-					}
-					return err
-				})
-				found := o.verify().Differences
-				if len(found) != 1 || !strings.HasPrefix(found[0].String(), tt.want) {
-					t.Errorf("found %v, want %s …", found, tt.want)
-				}
+				return err
 			})
-		})
-	}
+			found := o.verify().Differences
+			if len(found) != 1 || !strings.HasPrefix(found[0].String(), tt.want) {
+				t.Errorf("%s: found %v, want %s …", tt.name, found, tt.want)
+			}
+			o.countAnew()
+		}
+		o.checkClean()
+	})
 }
 
 func TestTraceNamesTheMattersBehindAValue(t *testing.T) {
+	t.Parallel()
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		o := newOffice(t, db, testPacks(), 5)
 		rng := rand.New(rand.NewPCG(11, 11))
