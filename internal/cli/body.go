@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sort"
 	"strings"
 
+	"plumbline/internal/calendar"
 	"plumbline/internal/pack"
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
@@ -38,12 +40,12 @@ func (n *named) UnmarshalText(text []byte) error {
 
 type bodyAddCmd struct {
 	dbFlag
-	Code   string  `arg:"" help:"Short code, unique and for good: lower case, digits, dots, dashes, slashes."`
-	Name   []named `name:"name" required:"" placeholder:"[LANG=]NAME" help:"Name, for one language or for all. May be repeated."`
-	Parent string  `name:"parent" placeholder:"CODE" help:"Body directly above it."`
-	Level  string  `name:"level" required:"" help:"Level, as in the pack."`
-	Sector string  `name:"sector" required:"" help:"Sector, as in the pack."`
-	From   string  `name:"from" placeholder:"DATE" help:"Since when it exists."`
+	Code   string        `arg:"" help:"Short code, unique and for good: lower case, digits, dots, dashes, slashes."`
+	Name   []named       `name:"name" required:"" placeholder:"[LANG=]NAME" help:"Name, for one language or for all. May be repeated."`
+	Parent string        `name:"parent" placeholder:"CODE" help:"Body directly above it."`
+	Level  string        `name:"level" required:"" help:"Level, as in the pack."`
+	Sector string        `name:"sector" required:"" help:"Sector, as in the pack."`
+	From   calendar.Date `name:"from" placeholder:"DATE" help:"Since when it exists."`
 }
 
 func (bodyAddCmd) Help() string { return helpText("body-add") }
@@ -59,7 +61,7 @@ func (c *bodyAddCmd) Run(ctx context.Context, t *terminal) (err error) {
 	if _, _, err := place.place(p); err != nil {
 		return err
 	}
-	b := register.Body{ID: ref.BodyID(a.db.NewID()), Code: c.Code, Level: c.Level, Sector: c.Sector, From: c.From, Names: names(p, c.Name, c.From)}
+	b := register.Body{ID: ref.BodyID(a.db.NewID()), Code: c.Code, Level: c.Level, Sector: c.Sector, From: c.From.String(), Names: names(p, c.Name, c.From.String())}
 	err = a.db.Tx(ctx, func(tx *store.Tx) error {
 		if c.Parent != "" {
 			parent, err := register.BodyByCode(ctx, tx, c.Parent)
@@ -166,9 +168,9 @@ func (c *bodyListCmd) Run(ctx context.Context, t *terminal) (err error) {
 
 type bodyRenameCmd struct {
 	dbFlag
-	Code string  `arg:"" help:"Code of the body, which stays."`
-	Name []named `name:"name" required:"" placeholder:"[LANG=]NAME" help:"New name, for one language or for all. May be repeated."`
-	From string  `name:"from" placeholder:"DATE" help:"First day of the new name; today if absent."`
+	Code string        `arg:"" help:"Code of the body, which stays."`
+	Name []named       `name:"name" required:"" placeholder:"[LANG=]NAME" help:"New name, for one language or for all. May be repeated."`
+	From calendar.Date `name:"from" placeholder:"DATE" help:"First day of the new name; today if absent."`
 }
 
 func (bodyRenameCmd) Help() string { return helpText("body-rename") }
@@ -179,10 +181,7 @@ func (c *bodyRenameCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	defer a.closing(&err)
-	from := c.From
-	if from == "" {
-		from = a.accounts.Today()
-	}
+	from := cmp.Or(c.From.String(), a.accounts.Today())
 	err = a.db.Tx(ctx, func(tx *store.Tx) error {
 		b, err := register.BodyByCode(ctx, tx, c.Code)
 		if err != nil {
@@ -203,8 +202,8 @@ func (c *bodyRenameCmd) Run(ctx context.Context, t *terminal) (err error) {
 
 type bodyCloseCmd struct {
 	dbFlag
-	Code string `arg:"" help:"Code of the body."`
-	To   string `name:"to" placeholder:"DATE" help:"Its last day; today if absent."`
+	Code string        `arg:"" help:"Code of the body."`
+	To   calendar.Date `name:"to" placeholder:"DATE" help:"Its last day; today if absent."`
 }
 
 func (bodyCloseCmd) Help() string { return helpText("body-close") }
@@ -215,10 +214,7 @@ func (c *bodyCloseCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	defer a.closing(&err)
-	to := c.To
-	if to == "" {
-		to = a.accounts.Today()
-	}
+	to := cmp.Or(c.To.String(), a.accounts.Today())
 	err = a.db.Tx(ctx, func(tx *store.Tx) error {
 		b, err := register.BodyByCode(ctx, tx, c.Code)
 		if err != nil {

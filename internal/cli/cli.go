@@ -53,17 +53,18 @@ var exitCodes = []struct {
 type root struct {
 	LogLevel string `name:"log-level" enum:"debug,info,warn,error" default:"${log_level}" env:"PLUMBLINE_LOG_LEVEL" placeholder:"LEVEL" help:"How much to log to standard error: debug, info, warn or error."`
 
-	Demo    demoCmd    `cmd:"" group:"start" help:"Run an invented office with sample reports, to look around."`
-	Init    initCmd    `cmd:"" group:"start" help:"Make a new database with a pack, an office and an administrator."`
-	Serve   serveCmd   `cmd:"" group:"start" help:"Run the web server of an office."`
-	Import  importCmd  `cmd:"" group:"data" help:"Import complaint files through a mapping."`
-	Stats   statsCmd   `cmd:"" group:"data" help:"Print the figures of a measure."`
-	Verify  verifyCmd  `cmd:"" group:"data" help:"Derive every table and figure again from the record and name each difference."`
-	Pack    packCmd    `cmd:"" group:"run" help:"List, check, test and show packs, and load them into a database."`
-	Body    bodyCmd    `cmd:"" group:"run" help:"Enter the institutions and offices of the tree."`
-	Account accountCmd `cmd:"" group:"run" help:"Manage accounts and the duties they hold."`
-	Doctor  doctorCmd  `cmd:"" group:"run" help:"Check the machine and the database, and say what to do."`
-	Version versionCmd `cmd:"" group:"run" help:"Print the version and how this program was built."`
+	Demo     demoCmd     `cmd:"" group:"start" help:"Run an invented office with sample reports, to look around."`
+	Init     initCmd     `cmd:"" group:"start" help:"Make a new database with a pack, an office and an administrator."`
+	Serve    serveCmd    `cmd:"" group:"start" help:"Run the web server of an office."`
+	Import   importCmd   `cmd:"" group:"data" help:"Import complaint files through a mapping."`
+	Stats    statsCmd    `cmd:"" group:"data" help:"Print the figures of a measure."`
+	Verify   verifyCmd   `cmd:"" group:"data" help:"Derive every table and figure again from the record and name each difference."`
+	Pack     packCmd     `cmd:"" group:"run" help:"List, check, test and show packs, and load them into a database."`
+	Body     bodyCmd     `cmd:"" group:"run" help:"Enter the institutions and offices of the tree."`
+	Official officialCmd `cmd:"" group:"run" help:"Enter officials and the posts they hold."`
+	Account  accountCmd  `cmd:"" group:"run" help:"Manage accounts and the duties they hold."`
+	Doctor   doctorCmd   `cmd:"" group:"run" help:"Check the machine and the database, and say what to do."`
+	Version  versionCmd  `cmd:"" group:"run" help:"Print the version and how this program was built."`
 }
 
 // Main runs the command line and returns the exit code.

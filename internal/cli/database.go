@@ -13,6 +13,7 @@ import (
 	"plumbline/internal/account"
 	"plumbline/internal/fault"
 	"plumbline/internal/journal"
+	"plumbline/internal/ledger"
 	"plumbline/internal/matter"
 	"plumbline/internal/office"
 	"plumbline/internal/pack"
@@ -37,6 +38,7 @@ type app struct {
 	accounts  *account.Accounts
 	engine    *matter.Engine
 	tally     *tally.Tally
+	ledger    *ledger.Ledger
 	followers *journal.Followers
 	now       func() time.Time
 }
@@ -83,7 +85,8 @@ func newApp(ctx context.Context, t *terminal, url string, db *store.DB, now func
 	a.accounts = account.New(db, o, now)
 	a.engine = matter.New(db, o, now)
 	a.tally = tally.New(o)
-	a.followers = journal.NewFollowers(db, t.log, a.tally)
+	a.ledger = ledger.New(db, ledger.Options{Log: t.log, Now: now})
+	a.followers = journal.NewFollowers(db, t.log, a.ledger.Follower(), a.tally)
 	return a, nil
 }
 
