@@ -1,10 +1,8 @@
 package verify
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -40,7 +38,7 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 	if !ended || len(lines) < 3 {
 		return c, errors.New("checkpoint: needs three lines, each ended: origin, size, root")
 	}
-	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && unicode.IsControl(r) }) {
+	if !plainText(text) {
 		return c, errors.New("checkpoint: holds characters that no text has")
 	}
 	for _, line := range lines {
@@ -63,132 +61,111 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 	return c, nil
 }
 
+// plainText reports whether s is UTF-8 whose only control character is the end of a line.
+func plainText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && unicode.IsControl(r) })
+}
+
 // maxNote bounds what we read of a signed checkpoint: room for a policy of many post-quantum witnesses.
-const (
-	maxNote  = 1 << 18
-	maxExtra = 1 << 20
-)
+const maxNote = 1 << 18
 
 // OpenCheckpoint reads a signed checkpoint and checks it: the origin must be the log's own name and at least one
 // signature by the log's key must hold. A wrong signature by a known key refuses the whole (C2SP signed-note).
 // The note returned carries the verified signatures, those of the known witnesses among them.
 func OpenCheckpoint(signed []byte, log note.Verifier, witnesses ...note.Verifier) (Checkpoint, *note.Note, error) {
+	return OpenCheckpointBy(signed, []note.Verifier{log}, witnesses)
+}
+
+// OpenCheckpointBy is OpenCheckpoint where the log has several keys, or the checkpoint may be of one of several logs:
+// one of the keys that bear the name of its origin must have signed. What is wrong is said as a *Flaw.
+func OpenCheckpointBy(signed []byte, logs, witnesses []note.Verifier) (Checkpoint, *note.Note, error) {
 	if len(signed) > maxNote {
-		return Checkpoint{}, nil, fmt.Errorf("checkpoint: longer than %d bytes", maxNote)
+		return Checkpoint{}, nil, &Flaw{Code: FlawTooLong, Detail: fmt.Sprintf("a checkpoint of more than %d bytes", maxNote)}
 	}
-	n, err := note.Open(signed, note.VerifierList(append([]note.Verifier{log}, witnesses...)...))
+	text, err := noteText(signed)
 	if err != nil {
-		return Checkpoint{}, nil, fmt.Errorf("checkpoint: %w", err)
+		return Checkpoint{}, nil, &Flaw{Code: FlawSpelling, Detail: "checkpoint: " + err.Error(), cause: err}
 	}
-	c, err := ParseCheckpoint(n.Text)
+	c, err := ParseCheckpoint(text)
 	if err != nil {
-		return Checkpoint{}, nil, err
+		return Checkpoint{}, nil, &Flaw{Code: FlawSpelling, Detail: err.Error(), cause: err}
 	}
-	if c.Origin != log.Name() {
-		return Checkpoint{}, nil, fmt.Errorf("checkpoint: is of %q, not of %q", c.Origin, log.Name())
+	var own []note.Verifier
+	for _, key := range logs {
+		if key.Name() == c.Origin {
+			own = append(own, key)
+		}
+	}
+	if len(own) == 0 {
+		return Checkpoint{}, nil, &Flaw{Code: FlawUnknownLog, Detail: c.Origin}
+	}
+	n, err := note.Open(signed, known(append(own[:len(own):len(own)], witnesses...)))
+	var unverified *note.UnverifiedNoteError
+	var invalid *note.InvalidSignatureError
+	switch {
+	case errors.As(err, &unverified):
+		return Checkpoint{}, nil, &Flaw{Code: FlawUnsigned, Detail: c.Origin, cause: err}
+	case errors.As(err, &invalid):
+		return Checkpoint{}, nil, &Flaw{Code: FlawSignature, Detail: fmt.Sprintf("by %s, key %08x", invalid.Name, invalid.Hash), cause: err}
+	case err != nil:
+		return Checkpoint{}, nil, &Flaw{Code: FlawSpelling, Detail: "checkpoint: " + err.Error(), cause: err}
 	}
 	for _, s := range n.Sigs {
-		if s.Name == log.Name() && s.Hash == log.KeyHash() {
+		if verifier(own, s) != nil {
 			return c, n, nil
 		}
 	}
-	return Checkpoint{}, nil, fmt.Errorf("checkpoint: not signed by %s", log.Name())
+	return Checkpoint{}, nil, &Flaw{Code: FlawUnsigned, Detail: c.Origin}
 }
 
-// A Proof says that an entry stands in a log at a place, by itself and offline (C2SP tlog-proof).
-type Proof struct {
-	Extra      []byte // opaque, not authenticated; nil: none
-	Index      uint64 // of the entry, from 0
-	Path       []Hash // from the leaf's sibling to the child of the root
-	Checkpoint []byte // signed, as issued
-}
-
-const proofHeader = "c2sp.org/tlog-proof@v1"
-
-// Marshal returns the proof as text.
-func (p Proof) Marshal() []byte {
-	var b bytes.Buffer
-	b.WriteString(proofHeader + "\n")
-	if p.Extra != nil {
-		fmt.Fprintf(&b, "extra %s\n", encode(p.Extra))
-	}
-	fmt.Fprintf(&b, "index %d\n", p.Index)
-	for _, h := range p.Path {
-		b.WriteString(h.String() + "\n")
-	}
-	b.WriteString("\n")
-	b.Write(p.Checkpoint)
-	return b.Bytes()
-}
-
-// maxPath is the length of the longest path: a tree has fewer than 2^63 entries.
-const maxPath = 63
-
-// ParseProof reads a proof. It is strict: Marshal gives back the same bytes. It checks no signature; Proof.Check does.
-func ParseProof(text []byte) (Proof, error) {
-	var p Proof
-	if len(text) > maxNote+maxPath*64+maxExtra {
-		return p, errors.New("proof: too long")
-	}
-	head, checkpoint, found := bytes.Cut(text, []byte("\n\n"))
-	if !found || len(checkpoint) == 0 {
-		return p, errors.New("proof: no empty line with a checkpoint after it")
-	}
-	lines := strings.Split(string(head), "\n")
-	if lines[0] != proofHeader {
-		return p, fmt.Errorf("proof: does not begin with %q", proofHeader)
-	}
-	lines = lines[1:]
-	if len(lines) > 0 {
-		if extra, ok := strings.CutPrefix(lines[0], "extra "); ok {
-			b, err := decode(extra)
-			if err != nil {
-				return p, fmt.Errorf("proof: extra: %w", err)
-			}
-			p.Extra, lines = b, lines[1:]
+// known is a list of keys for note.Open, in which one key may stand twice.
+func known(keys []note.Verifier) note.Verifiers {
+	var once []note.Verifier
+	seen := map[string]bool{}
+	for _, k := range keys {
+		id := fmt.Sprintf("%s+%08x", k.Name(), k.KeyHash())
+		if !seen[id] {
+			seen[id] = true
+			once = append(once, k)
 		}
 	}
-	if len(lines) == 0 {
-		return p, errors.New("proof: no line with the index")
-	}
-	number, ok := strings.CutPrefix(lines[0], "index ")
-	if !ok {
-		return p, errors.New("proof: no line with the index")
-	}
-	var err error
-	if p.Index, err = parseNumber(number); err != nil {
-		return p, fmt.Errorf("proof: index: %w", err)
-	}
-	lines = lines[1:]
-	if len(lines) > maxPath {
-		return p, errors.New("proof: the path is too long")
-	}
-	for i, line := range lines {
-		h, err := ParseHash(line)
-		if err != nil {
-			return p, fmt.Errorf("proof: line %d of the path: %w", i+1, err)
+	return note.VerifierList(once...)
+}
+
+func verifier(keys []note.Verifier, s note.Signature) note.Verifier {
+	for _, k := range keys {
+		if k.Name() == s.Name && k.KeyHash() == s.Hash {
+			return k
 		}
-		p.Path = append(p.Path, h)
 	}
-	p.Checkpoint = checkpoint
-	return p, nil
+	return nil
 }
 
-// Check checks that leaf is the hash of the entry the proof is about, under a checkpoint signed by log. The
-// witnesses whose cosignatures held are named in the note it returns.
-func (p Proof) Check(leaf Hash, log note.Verifier, witnesses ...note.Verifier) (Checkpoint, *note.Note, error) {
-	c, n, err := OpenCheckpoint(p.Checkpoint, log, witnesses...)
-	if err != nil {
-		return c, n, err
+// noteText splits a signed note and returns its text. It holds the signature lines to their one spelling, which
+// package note does not.
+func noteText(signed []byte) (string, error) {
+	s := string(signed)
+	if !plainText(s) {
+		return "", errors.New("holds characters that no text has")
 	}
-	return c, n, Inclusion(c.Root, c.Size, p.Index, leaf, p.Path)
+	cut := strings.LastIndex(s, "\n\n")
+	if cut < 0 || !strings.HasSuffix(s, "\n") || cut+2 == len(s) {
+		return "", errors.New("has no signature after an empty line")
+	}
+	lines := strings.Split(s[cut+2:len(s)-1], "\n")
+	if len(lines) > maxSignatures {
+		return "", fmt.Errorf("has more than %d signatures", maxSignatures)
+	}
+	for _, line := range lines {
+		rest, ok := strings.CutPrefix(line, "— ")
+		name, sig64, _ := strings.Cut(rest, " ")
+		sig, err := decode(sig64)
+		if !ok || err != nil || !validName(name) || len(sig) < 5 {
+			return "", errors.New("has a signature line that is none")
+		}
+	}
+	return s[:cut+1], nil
 }
 
-// parseNumber reads a decimal number in its one spelling, below 2^63.
-func parseNumber(s string) (uint64, error) {
-	n, err := strconv.ParseUint(s, 10, 63)
-	if err != nil || strconv.FormatUint(n, 10) != s {
-		return 0, errors.New("not a plain decimal number")
-	}
-	return n, nil
-}
+// maxSignatures is what package note reads.
+const maxSignatures = 100

@@ -14,6 +14,15 @@ type Hash [sha256.Size]byte
 // String returns the hash in standard base64, as checkpoints and proofs write it.
 func (h Hash) String() string { return encode(h[:]) }
 
+// MarshalText and UnmarshalText let a hash stand in JSON as it stands in a checkpoint.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText is the way back.
+func (h *Hash) UnmarshalText(text []byte) (err error) {
+	*h, err = ParseHash(string(text))
+	return err
+}
+
 // ParseHash reads a hash in standard base64. There is one spelling of each hash: anything else is refused.
 func ParseHash(s string) (Hash, error) {
 	b, err := decode(s)

@@ -21,9 +21,15 @@ type Half struct {
 	Hash    []byte `json:"hash,omitempty"`
 }
 
+// What a further entry is to the one a receipt is about.
+const (
+	AsStep = "step" // another entry of the same matter
+	AsLead = "lead" // the first hint at an official, for whoever came forward before it
+)
+
 // A Further entry stands in a receipt beside the one it is about, proved under the same checkpoint.
 type Further struct {
-	As         string   `json:"as"` // "step": of the same matter; "lead": the first that named the official
+	As         string   `json:"as"` // AsStep or AsLead
 	Index      uint64   `json:"index"`
 	Path       [][]byte `json:"path"`
 	Commitment []byte   `json:"commitment,omitempty"` // where nothing of it is opened
@@ -44,34 +50,157 @@ type extra struct {
 	Further []Further `json:"further,omitempty"`
 }
 
-// Marshal returns the receipt as the text of a file.
+// Marshal returns the receipt as the text of a file. It refuses what ParseReceipt would not read.
 func (r Receipt) Marshal() ([]byte, error) {
-	b, err := json.Marshal(extra{Receipt: 1, Opening: r.Opening, Further: r.Further})
+	if f := r.form(); f != nil {
+		return nil, fmt.Errorf("receipt: %w", f)
+	}
+	b, err := r.extra()
 	if err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
 	}
 	p := r.Proof
 	p.Extra = b
+	if len(b) > maxExtra {
+		return nil, fmt.Errorf("receipt: %w", &Flaw{Code: FlawTooLong, Detail: "extra"})
+	}
 	return p.Marshal(), nil
 }
 
-// ParseReceipt reads a receipt. It is strict, and checks nothing but the form: see Check.
+// extra is the JSON of a receipt: no white space, members in the order of the types. It holds numbers, base64 and the
+// words of the format alone, so nothing in it can be escaped in two ways.
+func (r Receipt) extra() ([]byte, error) {
+	further := append([]Further(nil), r.Further...)
+	for i := range further {
+		if further[i].Path == nil {
+			further[i].Path = [][]byte{} // "[]", not "null"
+		}
+	}
+	return json.Marshal(extra{Receipt: 1, Opening: r.Opening, Further: further})
+}
+
+// ParseReceipt reads a receipt. It is strict: what parses is what Marshal would write. It checks the form alone and
+// no proof: see Check. What is wrong is said as a *Flaw.
 func ParseReceipt(text []byte) (Receipt, error) {
 	p, err := ParseProof(text)
 	if err != nil {
 		return Receipt{}, err
 	}
+	if !plainText(string(text)) {
+		return Receipt{}, &Flaw{Code: FlawSpelling, Detail: "characters that no text has"}
+	}
 	if p.Extra == nil {
-		return Receipt{}, errors.New("receipt: is a proof without the line \"extra\" that opens it")
+		return Receipt{}, &Flaw{Code: FlawClosed}
+	}
+	var version struct {
+		Receipt int `json:"receipt"`
+	}
+	if json.Unmarshal(p.Extra, &version) == nil && version.Receipt > 1 {
+		return Receipt{}, atLine(2, FlawVersion, fmt.Sprintf("version %d", version.Receipt))
 	}
 	var x extra
 	d := json.NewDecoder(bytes.NewReader(p.Extra))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&x); err != nil {
-		return Receipt{}, fmt.Errorf("receipt: extra: %w", err)
+		return Receipt{}, &Flaw{Code: FlawSpelling, Line: 2, Detail: "extra: " + err.Error(), cause: err}
 	}
-	if x.Receipt != 1 {
-		return Receipt{}, fmt.Errorf("receipt: is of version %d, and this program knows version 1", x.Receipt)
+	r := Receipt{Proof: p, Opening: x.Opening, Further: x.Further}
+	again, err := r.extra()
+	if err != nil || x.Receipt != 1 || !bytes.Equal(again, p.Extra) {
+		return Receipt{}, atLine(2, FlawSpelling, "extra")
 	}
-	return Receipt{Proof: p, Opening: x.Opening, Further: x.Further}, nil
+	if f := r.form(); f != nil {
+		f.Line = 2
+		if f.Code == FlawClosed {
+			f.Line = 0
+		}
+		return Receipt{}, f
+	}
+	return r, nil
+}
+
+// form holds a receipt to what every receipt has, apart from its spelling.
+func (r Receipt) form() *Flaw {
+	flaw := func(err error) *Flaw { return &Flaw{Code: FlawSpelling, Detail: err.Error(), cause: err} }
+	if r.Proof.Index > maxNumber {
+		return flaw(errors.New("index: too large"))
+	}
+	if err := r.Opening.form(); err != nil {
+		return flaw(err)
+	}
+	if r.Opening.Step.Hash != nil {
+		return &Flaw{Code: FlawClosed, Entry: 1}
+	}
+	for i, f := range r.Further {
+		if err := f.form(); err != nil {
+			return flaw(fmt.Errorf("further %d: %w", i+1, err))
+		}
+	}
+	return nil
+}
+
+func (f Further) form() error {
+	switch {
+	case f.As != AsStep && f.As != AsLead:
+		return errors.New("as: neither \"step\" nor \"lead\"")
+	case f.Index > maxNumber:
+		return errors.New("index: too large")
+	case len(f.Path) > maxPath:
+		return errors.New("path: too long")
+	case (f.Opening == nil) == (f.Commitment == nil):
+		return errors.New("needs either a commitment or an opening")
+	}
+	for _, h := range f.Path {
+		if len(h) != len(Hash{}) {
+			return errors.New("path: not hashes of 32 bytes")
+		}
+	}
+	if f.Opening == nil {
+		if len(f.Commitment) != len(Hash{}) {
+			return errors.New("commitment: not 32 bytes")
+		}
+		return nil
+	}
+	if f.Opening.Step.Hash != nil {
+		return errors.New("opening: the step stays closed; then it is the commitment alone")
+	}
+	return f.Opening.form()
+}
+
+func (o Opening) form() error {
+	if err := o.Step.form(); err != nil {
+		return fmt.Errorf("step: %w", err)
+	}
+	if err := o.Whole.form(); err != nil {
+		return fmt.Errorf("whole: %w", err)
+	}
+	return nil
+}
+
+func (h Half) form() error {
+	switch {
+	case h.Hash != nil && (h.Salt != nil || h.Content != nil):
+		return errors.New("is both opened and closed")
+	case h.Hash != nil && len(h.Hash) != len(Hash{}):
+		return errors.New("hash: not 32 bytes")
+	case h.Hash == nil && len(h.Salt) != len(Salt{}):
+		return errors.New("salt: not 32 bytes")
+	case h.Hash == nil && len(h.Content) == 0:
+		return errors.New("content: missing")
+	}
+	return nil
+}
+
+// commitment joins the two halves of a well-formed opening.
+func (o Opening) commitment() Hash {
+	step, whole := o.Step.Hash, o.Whole.Hash
+	if step == nil {
+		h := CommitStep(Salt(o.Step.Salt), string(o.Step.Content))
+		step = h[:]
+	}
+	if whole == nil {
+		h := CommitWhole(Salt(o.Whole.Salt), o.Whole.Content)
+		whole = h[:]
+	}
+	return Commitment(Hash(step), Hash(whole))
 }
