@@ -82,7 +82,7 @@ const (
 // serve runs the pages and everything that goes on behind them.
 func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
 	handler, err := web.New(web.Deps{
-		DB: a.db, Engine: a.engine, Office: a.office, Accounts: a.accounts, Figures: a.tally,
+		DB: a.db, Engine: a.engine, Office: a.office, Accounts: a.accounts, Figures: a.tally, Ledger: a.ledger,
 		Book: book(), Log: t.log, Now: a.now, Secure: o.secure, ExitURL: o.exitURL,
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"plumbline/internal/fault"
 	"plumbline/internal/intake"
 	"plumbline/internal/journal"
+	"plumbline/internal/ledger"
 	"plumbline/internal/matter"
 	"plumbline/internal/office"
 	"plumbline/internal/ref"
@@ -42,6 +43,7 @@ type Deps struct {
 	Office   *office.Office
 	Accounts *account.Accounts
 	Figures  *tally.Tally
+	Ledger   *ledger.Ledger
 	Book     *words.Book
 	Log      *slog.Logger
 	Now      func() time.Time

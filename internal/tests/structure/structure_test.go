@@ -35,7 +35,7 @@ var layers = [][]string{
 	{"internal/register"},
 	{"internal/access"},
 	{"internal/matter"},
-	{"internal/account", "internal/intake", "internal/office", "internal/tally"},
+	{"internal/account", "internal/intake", "internal/ledger", "internal/office", "internal/tally"},
 	{"internal/rehearse", "internal/transfer"},
 	{"internal/web/assets", "internal/web/templates"},
 	{"internal/web/view"},
