@@ -481,7 +481,12 @@ func (d *figureDraft) sources() {
 	for _, o := range []string{"", "no", "yes"} {
 		if o != d.ask.source {
 			d.page.Sources = append(d.page.Sources, view.Link{Text: d.say.T("figures.source.show." + orAll(o)),
-				Href: d.ask.with(func(a *figureAsk) { a.source = o }).href("")})
+				Href: d.ask.with(func(a *figureAsk) {
+					a.source = o
+					if !d.res.exact && d.measure.Count == pack.CountOfficials {
+						a.by = nil // the public cuts these in one way at a time
+					}
+				}).href("")})
 		}
 	}
 }

@@ -205,6 +205,7 @@ func TestFiguresOverHTTP(t *testing.T) {
 		{"every number of a supervisor leads to as many matters", numbersLeadToMatters},
 		{"those who do not supervise read what the public reads", desksReadTheRelease},
 		{"nothing small is on any public page", nothingSmallOnAnyPage},
+		{"a public page of officials leads to pages that are there", officialsLeadOn},
 		{"imported things are marked and can be left out", importedIsMarked},
 		{"mistakes get a page that helps", mistakesGetHelp},
 		{"both languages say everything", bothLanguages},
@@ -411,6 +412,23 @@ func nothingSmallOnAnyPage(t *testing.T, f *figureOffice) {
 	if shown < 50 {
 		t.Errorf("only %d combinations are shown, %d refused", shown, refused)
 	}
+}
+
+// Officials, each counted once, are cut in one way at a time; no link of such a page asks for two.
+func officialsLeadOn(t *testing.T, f *figureOffice) {
+	r := f.public()
+	link := regexp.MustCompile(`href="(/figures/officials-named[^"]*)"`)
+	followed := 0
+	for _, q := range []string{"", "?by=category", "?by=finding", "?by=year", "?by=imported", "?by=body", "?body=national", "?body=national&by=body", "?source=no"} {
+		for _, m := range link.FindAllStringSubmatch(r.get("/figures/officials-named"+q, 200), -1) {
+			r.get(html.UnescapeString(m[1]), 200)
+			followed++
+		}
+	}
+	if followed < 20 {
+		t.Errorf("only %d links", followed)
+	}
+	r.get("/figures/officials-named?by=category&body=national", 422)
 }
 
 func (f *figureOffice) measures() (ms *tally.Measures, err error) {
