@@ -15,9 +15,9 @@ type Trust struct {
 	Witnesses []note.Verifier
 }
 
-// A Result says what a receipt proves. What is not in it is not proven: above all that nothing else happened after the
+// Proven is what a receipt proves. What is not in it is not proven: above all that nothing else happened after the
 // last step shown, and that what the office wrote is true.
-type Result struct {
+type Proven struct {
 	Origin    string      `json:"origin"`    // the name of the log
 	Size      uint64      `json:"size"`      // how many entries it held at the checkpoint
 	Root      Hash        `json:"root"`      // of the checkpoint
@@ -54,18 +54,18 @@ type Gap struct {
 // Check checks everything a receipt claims: the signatures under its checkpoint, the place of each entry in the log,
 // what is opened of each, and that those of one matter fit together. What does not hold is said as a *Flaw, and then
 // nothing of the receipt is to be relied on.
-func (r Receipt) Check(trust Trust) (Result, error) {
+func (r Receipt) Check(trust Trust) (Proven, error) {
 	if f := r.form(); f != nil {
-		return Result{}, f
+		return Proven{}, f
 	}
 	c, n, err := OpenCheckpointBy(r.Proof.Checkpoint, trust.Logs, trust.Witnesses)
 	if err != nil {
-		return Result{}, err
+		return Proven{}, err
 	}
 	if c.Size > maxNumber {
-		return Result{}, &Flaw{Code: FlawTooLong, Detail: "size"}
+		return Proven{}, &Flaw{Code: FlawTooLong, Detail: "size"}
 	}
-	res := Result{Origin: c.Origin, Size: c.Size, Root: c.Root,
+	res := Proven{Origin: c.Origin, Size: c.Size, Root: c.Root,
 		SignedBy: []Signature{}, Witnesses: []Signature{}, Further: []Entry{}, Missed: []Missed{}, Gaps: []Gap{}}
 	for _, s := range n.Sigs {
 		if by := verifier(trust.Logs, s); by != nil && s.Name == c.Origin {
@@ -75,7 +75,7 @@ func (r Receipt) Check(trust Trust) (Result, error) {
 		}
 	}
 	if res.Entry, err = checkEntry(c, 1, "", r.Proof.Index, r.Proof.Path, r.Opening.commitment(), &r.Opening); err != nil {
-		return Result{}, err
+		return Proven{}, err
 	}
 	for i, f := range r.Further {
 		path := make([]Hash, len(f.Path))
@@ -90,15 +90,15 @@ func (r Receipt) Check(trust Trust) (Result, error) {
 		}
 		e, err := checkEntry(c, i+2, f.As, f.Index, path, commitment, f.Opening)
 		if err != nil {
-			return Result{}, err
+			return Proven{}, err
 		}
 		if e.As == AsStep && e.Step != nil && e.Step.Stream != res.Entry.Step.Stream {
-			return Result{}, &Flaw{Code: FlawStray, Entry: i + 2, Detail: e.Step.Stream}
+			return Proven{}, &Flaw{Code: FlawStray, Entry: i + 2, Detail: e.Step.Stream}
 		}
 		res.Further = append(res.Further, e)
 	}
 	if err := checkOrder(append([]Entry{res.Entry}, res.Further...)); err != nil {
-		return Result{}, err
+		return Proven{}, err
 	}
 	slices.SortFunc(res.Further, func(a, b Entry) int { return cmp.Compare(a.Position, b.Position) })
 	res.matter()
@@ -164,7 +164,7 @@ func checkOrder(all []Entry) error {
 }
 
 // matter sums up the entries of the matter that the receipt is about.
-func (res *Result) matter() {
+func (res *Proven) matter() {
 	own := []Entry{res.Entry}
 	for _, e := range res.Further {
 		if e.Step != nil && e.Step.Stream == res.Entry.Step.Stream {

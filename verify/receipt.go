@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 )
 
 // An Opening is what lets its holder see behind one commitment of the log. Step and Whole each hold either what was
@@ -92,11 +93,8 @@ func ParseReceipt(text []byte) (Receipt, error) {
 	if p.Extra == nil {
 		return Receipt{}, &Flaw{Code: FlawClosed}
 	}
-	var version struct {
-		Receipt int `json:"receipt"`
-	}
-	if json.Unmarshal(p.Extra, &version) == nil && version.Receipt > 1 {
-		return Receipt{}, atLine(2, FlawVersion, fmt.Sprintf("version %d", version.Receipt))
+	if m := version.FindSubmatch(p.Extra); m != nil && string(m[1]) != "1" {
+		return Receipt{}, atLine(2, FlawVersion, "version "+string(m[1]))
 	}
 	var x extra
 	d := json.NewDecoder(bytes.NewReader(p.Extra))
@@ -110,20 +108,19 @@ func ParseReceipt(text []byte) (Receipt, error) {
 		return Receipt{}, atLine(2, FlawSpelling, "extra")
 	}
 	if f := r.form(); f != nil {
-		f.Line = 2
-		if f.Code == FlawClosed {
-			f.Line = 0
-		}
 		return Receipt{}, f
 	}
 	return r, nil
 }
 
+// version finds the version of the format, which stands first.
+var version = regexp.MustCompile(`^\{"receipt":([1-9][0-9]{0,8})[,}]`)
+
 // form holds a receipt to what every receipt has, apart from its spelling.
 func (r Receipt) form() *Flaw {
-	flaw := func(err error) *Flaw { return &Flaw{Code: FlawSpelling, Detail: err.Error(), cause: err} }
+	flaw := func(err error) *Flaw { return &Flaw{Code: FlawSpelling, Line: 2, Detail: err.Error(), cause: err} }
 	if r.Proof.Index > maxNumber {
-		return flaw(errors.New("index: too large"))
+		return atLine(3, FlawSpelling, "index: too large")
 	}
 	if err := r.Opening.form(); err != nil {
 		return flaw(err)

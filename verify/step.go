@@ -161,15 +161,15 @@ func StepOf(entry []byte) (Step, error) {
 		return Step{}, errors.New("entry: at: is no time in UTC of at most microseconds")
 	}
 	if s.Action == ActionMissed {
-		s.Missed = missed(members["changes"])
+		s.Missed = ranOut(members["changes"])
 	}
 	return s, nil
 }
 
 var entryTime = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$`)
 
-// missed lists the time limits that a list of changes lets run out.
-func missed(changes json.RawMessage) (ids []string) {
+// ranOut lists the time limits that a list of changes lets run out.
+func ranOut(changes json.RawMessage) (ids []string) {
 	var list []json.RawMessage
 	if json.Unmarshal(changes, &list) != nil {
 		return nil
