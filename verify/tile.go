@@ -94,7 +94,7 @@ func ParseTilePath(path string) (Tile, error) {
 		}
 		t.N = t.N*1000 + n
 	}
-	if t.Path() != path {
+	if t.N > maxTile || t.Path() != path {
 		return no("is not in its one spelling")
 	}
 	return t, nil
