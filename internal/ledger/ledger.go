@@ -179,4 +179,3 @@ func toLog(size uint64) (int64, error) {
 	}
 	return int64(size), nil
 }
-
