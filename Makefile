@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X plumbline/internal/cli.buildVersion=$(VERSION) -X plumbline/
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@latest
 
-.PHONY: help demo test bench check build generate assets clean
+.PHONY: help demo test fuzz bench check build generate assets clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -18,6 +18,9 @@ demo: ## run Plumbline with an invented office and sample reports (needs only Go
 
 test: ## install what the tests need where possible, then run them all
 	@scripts/test.sh
+
+fuzz: ## look for inputs that break a parser, FUZZTIME=60s for each of them
+	@GO='$(GO)' scripts/fuzz.sh
 
 bench: ## print the promised ratios as a table
 	@scripts/bench.sh

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs every test. On Debian and Ubuntu it first installs what is missing (PostgreSQL server, Chromium) when it may;
 # elsewhere it says what to install. Tests that lack something are skipped with a message, or fail where
-# PLUMBLINE_REQUIRE (a list of postgres, browser, data) names it.
+# PLUMBLINE_REQUIRE (a list of postgres, browser, data) names it. Where it names fuzz, the parsers of what strangers send to a
+# log are fuzzed as well, after the tests (scripts/fuzz.sh).
 #
 #   scripts/test.sh [package …]     default: all packages
 set -euo pipefail
@@ -36,6 +37,14 @@ if [ ${#missing[@]} -gt 0 ]; then
 	fi
 fi
 
-[ $# -gt 0 ] || set -- ./...
+fuzz=no
+if [ $# -eq 0 ]; then
+	set -- ./...
+	case ",${PLUMBLINE_REQUIRE:-}," in *,fuzz,*) fuzz=yes ;; esac
+fi
 echo "go test $*   ($(go version | cut -d' ' -f3), $(nproc 2>/dev/null || sysctl -n hw.ncpu) processors)"
-exec go test -timeout 15m "$@"
+go test -timeout 15m "$@"
+if [ "$fuzz" = yes ]; then
+	echo "fuzzing, ${FUZZTIME:-60s} each"
+	scripts/fuzz.sh strangers
+fi
