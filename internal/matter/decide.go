@@ -582,11 +582,16 @@ func (d *deciding) single(asked []*pack.Field) {
 	if v.empty() {
 		return
 	}
-	if d.Kind.Subject != "" && d.Kind.Subject != "none" && v.Official.ID != 0 && d.s.Matter.Subject == 0 {
+	// Who came forward is who the office made sure it was, whoever was named on the form.
+	settled := d.s.Matter.Subject != 0 && !(d.Kind.Discloses && d.Actor.Account != 0 && d.Action != nil)
+	if d.Kind.Subject != "" && d.Kind.Subject != "none" && v.Official.ID != 0 && !settled && d.official(v.Official.ID).ID != d.s.Matter.Subject {
 		d.add(&About{Subject: new(d.official(v.Official.ID).ID)})
 	}
 	d.fill(v)
 }
+		if d.Kind.Discloses {
+			d.unveil() // whoever comes forward by name is not anonymous
+		}
 
 // Ids of fields that have a meaning beyond their type.
 const (

@@ -55,7 +55,7 @@ func (w *town) under(p *pack.Pack) *town {
 // The rules of fairness do not rest on the check alone: a pack that would break them is stopped at the step itself.
 func TestAnUnfairPackIsStoppedAtTheStepItself(t *testing.T) {
 	const (
-		decideFrom  = "        from: [heard]\n        by: [decider]\n        not_by: [case.find, report.conclude]\n        to: decided"
+		decideFrom  = "        from: [heard]\n        by: [decider]\n        not_by: [case.find, report.conclude, self-report.conclude]\n        to: decided"
 		executeFrom = "        from: [executing]\n        by: [personnel]"
 		overBy      = "        from: [responding]\n        by: [system]\n        to: heard"
 		confirmBy   = "        from: [found]\n        by: [reviewer]\n        not_by: [find]\n        when: allegations.exists"
@@ -87,7 +87,7 @@ func TestAnUnfairPackIsStoppedAtTheStepItself(t *testing.T) {
 		{"F8: the time to respond cut short", []string{overBy, strings.Replace(overBy, "[system]", "[decider]", 1),
 			", then: response-over", ""},
 			disclose, "dan", "response-over", nil, fault.Conflict, "fair.period"},
-		{"F9: decided by whoever investigated", []string{decideFrom, strings.Replace(decideFrom, "        not_by: [case.find, report.conclude]\n", "", 1),
+		{"F9: decided by whoever investigated", []string{decideFrom, strings.Replace(decideFrom, "        not_by: [case.find, report.conclude, self-report.conclude]\n", "", 1),
 			"excludes: [reviewer, decider, appeals, custodian, inspector]", "excludes: []"},
 			func(w *town, p matter.State) {
 				disclose(w, p)

@@ -119,7 +119,7 @@ func (p *Pack) DutyOf(actor Actor) string {
 	return ""
 }
 
-// ReportKinds are the kinds that take reports from the public.
+// ReportKinds are the kinds that take reports from the public about others.
 func (p *Pack) ReportKinds() []*Kind {
 	var kinds []*Kind
 	for i := range p.Kinds {
@@ -131,6 +131,18 @@ func (p *Pack) ReportKinds() []*Kind {
 }
 
 func (p *Pack) measureKinds(m *Measure) []*Kind {
+	return p.kindsThat(func(k *Kind) bool { return k.Reports && !k.Discloses })
+}
+
+// DisclosureKinds are the kinds by which an official comes forward about themselves.
+func (p *Pack) DisclosureKinds() []*Kind {
+	return p.kindsThat(func(k *Kind) bool { return k.Reports && k.Discloses })
+}
+
+// PublicKinds are both: whatever somebody without an account can file, reports about others first.
+func (p *Pack) PublicKinds() []*Kind { return append(p.ReportKinds(), p.DisclosureKinds()...) }
+
+func (p *Pack) kindsThat(holds func(*Kind) bool) []*Kind {
 	var kinds []*Kind
 	for i := range p.Kinds {
 		for _, id := range m.Kinds {

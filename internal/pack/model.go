@@ -190,12 +190,13 @@ type Kind struct {
 	ID        string      `yaml:"id"`
 	Label     Text        `yaml:"label"`
 	Plural    Text        `yaml:"plural"`
-	Prefix    string      `yaml:"prefix"`  // of references: "R"
-	Reports   bool        `yaml:"reports"` // takes reports from the public: F5, F7 apply, the public form offers it
-	Subject   string      `yaml:"subject"` // "none", "optional" or "required": is the matter about one official?
-	Start     string      `yaml:"start"`   // state after opening
-	OpenBy    []string    `yaml:"open_by"` // duties that may open it by hand; matters opened by actions need none
-	Fields    []Field     `yaml:"fields"`  // asked when it is opened
+	Prefix    string      `yaml:"prefix"`    // of references: "R"
+	Reports   bool        `yaml:"reports"`   // takes reports from the public: F5, F7 apply, the public form offers it
+	Discloses bool        `yaml:"discloses"` // takes what officials tell about themselves: its subject is who came forward
+	Subject   string      `yaml:"subject"`   // "none", "optional" or "required": is the matter about one official?
+	Start     string      `yaml:"start"`     // state after opening
+	OpenBy    []string    `yaml:"open_by"`   // duties that may open it by hand; matters opened by actions need none
+	Fields    []Field     `yaml:"fields"`    // asked when it is opened
 	States    []State     `yaml:"states"`
 	Clocks    []Clock     `yaml:"clocks"`
 	Actions   []Action    `yaml:"actions"`

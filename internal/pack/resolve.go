@@ -304,6 +304,9 @@ func (r *resolver) kind(k *Kind) {
 	if !slices.Contains([]string{"none", "optional", "required"}, k.Subject) {
 		r.fail(k.At.Key("subject"), "F14", "%s: subject cannot be %q; only an official may be the subject of a matter, so it says none, optional or required", who, k.Subject)
 	}
+	if k.Discloses {
+		r.discloses(k, who)
+	}
 	states := map[string]bool{}
 	var open, final []string
 	for i := range k.States {

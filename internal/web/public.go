@@ -283,7 +283,7 @@ func (s *Server) privacy(w http.ResponseWriter, r *http.Request) error {
 			{Heading: say.T("public.privacy.sealed"), Text: []string{say.T("public.privacy.sealed.text")}},
 		},
 	}
-	for _, k := range p.ReportKinds() {
+	for _, k := range p.PublicKinds() {
 		t := &view.Table{Caption: say.T("public.privacy.keep", "kind", say.Text(k.Plural)), CaptionHidden: true, Cards: true, Columns: []view.Column{
 			{Text: say.T("public.privacy.what")}, {Text: say.T("public.privacy.who")}, {Text: say.T("public.privacy.long")}}}
 		for _, ret := range k.Retention {

@@ -59,7 +59,7 @@ func (s *Server) how(w http.ResponseWriter, r *http.Request) error {
 	if page.Overdue, err = s.overdue(r.Context(), say); err != nil {
 		return err
 	}
-	kinds := p.ReportKinds()
+	kinds := p.PublicKinds()
 	for _, k := range kinds {
 		h := s.howKind(say, p, k)
 		h.Several = len(kinds) > 1

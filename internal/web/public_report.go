@@ -41,6 +41,8 @@ type startPage struct {
 	Clear     []string
 	Choose    []view.Way // where there are several kinds of reports
 	Elsewhere []help
+
+	ComeForward []view.Link // for officials who want to tell of themselves
 }
 
 // askedField is what will be asked, in a line.
@@ -121,10 +123,19 @@ func (s *Server) reportStart(w http.ResponseWriter, r *http.Request) error {
 	if len(kinds) == 0 {
 		page.About = say.T("public.report.nokind")
 	}
+	page.ComeForward = comeForward(say, p)
 	for i, k := range kinds {
 		page.Choose = append(page.Choose, view.Way{Link: view.Link{Text: say.Text(k.Label), Href: "/report/" + k.ID}, Text: say.Text(k.About), First: i == 0})
 	}
 	return startView.Show(s.site, w, r, page)
+}
+
+// comeForward leads an official who wants to tell of themselves to the form for that.
+func comeForward(say *words.Speaker, p *pack.Pack) (out []view.Link) {
+	for _, k := range p.DisclosureKinds() {
+		out = append(out, view.Link{Text: say.Text(k.Label), Href: "/report/" + k.ID})
+	}
+	return out
 }
 
 func reportKind(p *pack.Pack, name string) (*pack.Kind, error) {
@@ -520,9 +531,12 @@ func (s *Server) showStart(w http.ResponseWriter, r *http.Request, d *draft) err
 	}
 	d.from = ""
 	page.Hidden = d.hidden("")
-	if kinds := d.p.ReportKinds(); len(kinds) > 1 {
+	if len(d.p.ReportKinds()) > 1 || d.k.Discloses {
 		page.Heading = say.Text(d.k.Label)
 		page.Back = view.Link{Href: "/report"}
+	}
+	if !d.k.Discloses {
+		page.ComeForward = comeForward(say, d.p)
 	}
 	for i := range d.k.Fields {
 		f := &d.k.Fields[i]
