@@ -38,10 +38,9 @@ func TestRandomWalksReachNoForbiddenHistory(t *testing.T) {
 			newWalk(w, rt, seen).run()
 		})
 		w.verify()
-		for _, action := range []string{"report.confirm", "report.open-case", "case.find", "proceeding.decide", "proceeding.execute"} {
-			if db.Dialect() == store.SQLite && seen[action] == 0 && !testing.Short() {
-				t.Errorf("no walk got as far as %s: %v", action, seen)
-			}
+		// Which steps random people get to is chance; that they get about is not.
+		if db.Dialect() == store.SQLite && !testing.Short() && (len(seen) < 15 || seen["proceeding.serve"] == 0) {
+			t.Errorf("the walks did not get far enough to say anything: %v", seen)
 		}
 	})
 }
