@@ -67,7 +67,7 @@ func TestWhatAReceiptProves(t *testing.T) {
 	if want := []Gap{{3, 3}}; !slices.Equal(got.Gaps, want) {
 		t.Errorf("gaps %+v, want %+v", got.Gaps, want)
 	}
-	at := time.Unix(1772445000, 0).UTC()
+	at := time.Unix(1777716000, 0).UTC()
 	if len(got.SignedBy) != 1 || got.SignedBy[0].Name != origin || !got.SignedBy[0].At.IsZero() {
 		t.Errorf("signed by %+v", got.SignedBy)
 	}
@@ -80,7 +80,7 @@ func TestWhatAReceiptProves(t *testing.T) {
 		t.Errorf("a later step alone: %+v, %v", got, err)
 	}
 	v, r = vector(t, "a signature against quantum computers")
-	if got, err = r.Check(v.trust(t)); err != nil || len(got.SignedBy) != 1 || got.SignedBy[0].At.Unix() != 1772444999 {
+	if got, err = r.Check(v.trust(t)); err != nil || len(got.SignedBy) != 1 || got.SignedBy[0].At.Unix() != 1777715999 {
 		t.Errorf("a signature against quantum computers: %+v, %v", got.SignedBy, err)
 	}
 }

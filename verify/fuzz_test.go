@@ -42,7 +42,7 @@ func FuzzReceipt(f *testing.F) {
 		f.Add(s)
 	}
 	trust := Trust{}
-	for _, s := range []signer{logSigner(origin, "log key"), witnessSigner("witness.example.com", "witness", 1772445000)} {
+	for _, s := range []signer{logSigner(origin, "log key"), witnessSigner("witness.example.com", "witness", 1777716000)} {
 		key, err := ParseKey(s.vkey)
 		if err != nil {
 			f.Fatal(err)

@@ -157,7 +157,7 @@ func StepOf(entry []byte) (Step, error) {
 	if err != nil {
 		return Step{}, fmt.Errorf("entry: at: %w", err)
 	}
-	if s.At, err = time.Parse(time.RFC3339Nano, at); err != nil || !entryTime.MatchString(at) {
+	if s.At, err = time.Parse(time.RFC3339Nano, at); err != nil || !entryTime.MatchString(at) || s.At.Year() < 1 {
 		return Step{}, errors.New("entry: at: is no time in UTC of at most microseconds")
 	}
 	if s.Action == ActionMissed {

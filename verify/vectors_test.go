@@ -240,8 +240,8 @@ func receiptVectors(t testing.TB) []receiptVector {
 	l := newPastLog()
 	key, older := logSigner(origin, "log key"), logSigner(origin, "older log key")
 	stranger := logSigner("example.net/other", "stranger")
-	witness, second := witnessSigner("witness.example.com", "witness", 1772445000), witnessSigner("paper.example.com/w", "second witness", 1772445001)
-	pq := mldsaSigner(t, origin, "post-quantum log key", 1772444999)
+	witness, second := witnessSigner("witness.example.com", "witness", 1777716000), witnessSigner("paper.example.com/w", "second witness", 1777716001)
+	pq := mldsaSigner(t, origin, "post-quantum log key", 1777715999)
 	by := []signer{key}
 	logs := []string{key.vkey}
 	keys := func(s ...signer) (out []string) {
@@ -519,6 +519,8 @@ var stepEntries = []textVector{
 	{"none: another zone", `{"action":"a","n":1,"stream":"s","at":"2026-03-02T08:15:00+01:00"}`},
 	{"none: less than a microsecond", `{"action":"a","n":1,"stream":"s","at":"2026-03-02T08:15:00.1234567Z"}`},
 	{"none: no such day", `{"action":"a","n":1,"stream":"s","at":"2026-02-30T08:15:00Z"}`},
+	{"none: no such year", `{"action":"a","n":1,"stream":"s","at":"0000-02-28T08:15:00Z"}`},
+	{"the first second of all", `{"action":"a","n":1,"stream":"s","at":"0001-01-01T00:00:00Z"}`},
 	{"none: no such second", `{"action":"a","n":1,"stream":"s","at":"2026-02-28T08:15:60Z"}`},
 	{"none: something follows", `{"action":"a","n":1,"stream":"s","at":"2026-03-02T08:15:00Z"}{}`},
 }
@@ -532,6 +534,7 @@ var badSteps = []textVector{
 	{"a number that not every language reads", "plumbline step v1\nstream s\nn 9007199254740992\nat 2026-03-02T08:15:00.000000Z\naction a\n"},
 	{"no microseconds", "plumbline step v1\nstream s\nn 1\nat 2026-03-02T08:15:00Z\naction a\n"},
 	{"no such day", "plumbline step v1\nstream s\nn 1\nat 2026-02-30T08:15:00.000000Z\naction a\n"},
+	{"no such year", "plumbline step v1\nstream s\nn 1\nat 0000-02-28T08:15:00.000000Z\naction a\n"},
 	{"a comma in the time", "plumbline step v1\nstream s\nn 1\nat 2026-03-02T08:15:00,000000Z\naction a\n"},
 	{"an empty action", "plumbline step v1\nstream s\nn 1\nat 2026-03-02T08:15:00.000000Z\naction \n"},
 	{"a space in the action", "plumbline step v1\nstream s\nn 1\nat 2026-03-02T08:15:00.000000Z\naction a b\n"},
