@@ -48,6 +48,14 @@ func (c *demoCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	defer a.closing(&err)
+	keyPath := logKeyFlag{}.path(url)
+	if err := a.demoLogKey(ctx, keyPath); err != nil {
+		return err
+	}
+	signer, err := a.signer(ctx, t, keyPath, url, "")
+	if err != nil {
+		return err
+	}
 	if err := a.catchUp(ctx, t, true); err != nil {
 		return err
 	}
@@ -58,7 +66,7 @@ func (c *demoCmd) Run(ctx context.Context, t *terminal) (err error) {
 	if !isLoopback(l.Addr()) {
 		t.note("Careful: the demo can be reached by other machines, and its password is printed below and public.")
 	}
-	return a.serve(ctx, t, serveOptions{listener: l, ready: func() { c.welcome(t, people, made, "http://"+l.Addr().String()) }})
+	return a.serve(ctx, t, serveOptions{listener: l, signer: signer, ready: func() { c.welcome(t, people, made, "http://"+l.Addr().String()) }})
 }
 
 // listen takes the address asked for, or, where none was, the usual one or any free one.
@@ -96,6 +104,22 @@ func fillDemo(ctx context.Context, t *terminal, url string) (made bool, err erro
 	bar := t.progress("Making a year of invented reports", "steps", !isTerminal(t.err))
 	defer bar.end()
 	return true, demo.Fill(ctx, demo.Office{DB: db, Office: a.office, Accounts: a.accounts, Engine: a.engine, Clock: clock}, now, bar.at)
+}
+
+// demoOrigin is what the log of every demo is called; nobody can mistake it for that of an office.
+const demoOrigin = "demo.plumbline.invalid/log"
+
+// demoLogKey makes the key of a log that has none.
+func (a *app) demoLogKey(ctx context.Context, path string) error {
+	_, keys, err := a.keysInForce(ctx)
+	if err != nil || len(keys) > 0 {
+		return err
+	}
+	k, err := newLogKey(path, demoOrigin)
+	if err != nil {
+		return err
+	}
+	return a.recordLogKey(ctx, k, false)
 }
 
 // welcome says who can sign in, and last where: whoever starts a demo by a program waits for that line.

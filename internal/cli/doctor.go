@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"plumbline/internal/journal"
+	"plumbline/internal/ledger"
 	"plumbline/internal/office"
 	"plumbline/internal/pack"
 	"plumbline/internal/schema"
@@ -19,6 +20,7 @@ import (
 
 type doctorCmd struct {
 	dbFlag
+	logKeyFlag
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
@@ -51,7 +53,7 @@ func (e *examination) wrong(what, remedy, format string, args ...any) {
 func (c *doctorCmd) Run(ctx context.Context, t *terminal) error {
 	e := &examination{}
 	e.machine()
-	e.database(ctx, t, c.DB)
+	e.database(ctx, t, c.DB, c.path(c.DB))
 	wrong := 0
 	for _, one := range e.all {
 		if one.State == "wrong" {
@@ -95,7 +97,7 @@ func (e *examination) machine() {
 }
 
 // database looks at the database and the office in it.
-func (e *examination) database(ctx context.Context, t *terminal, url string) {
+func (e *examination) database(ctx context.Context, t *terminal, url, keyPath string) {
 	if err := mustExist(url); err != nil {
 		e.wrong("database", "plumbline init makes one", "%v", err)
 		return
@@ -127,6 +129,7 @@ func (e *examination) database(ctx context.Context, t *terminal, url string) {
 	e.time(ctx, db)
 	e.rules(ctx, db)
 	e.followers(ctx, db)
+	e.publicLog(ctx, db, keyPath)
 }
 
 // file looks at the file of a SQLite database.
@@ -240,5 +243,23 @@ func (e *examination) followers(ctx context.Context, db *store.DB) {
 	}
 	for _, d := range dead {
 		e.wrong("follower "+d.Follower, "report it with this text; figures lack this entry until it is solved", "entry %d could not be digested: %s", d.Index, d.Error)
+	}
+}
+
+// publicLog looks at the log: whether it can be signed, and whether it is.
+func (e *examination) publicLog(ctx context.Context, db *store.DB, keyPath string) {
+	a := &app{db: db, ledger: ledger.New(db, ledger.Options{}), now: time.Now}
+	st, err := a.logStatus(ctx, keyPath)
+	switch {
+	case err != nil:
+		e.wrong("log", "plumbline verify names what is wrong with the tables", "%v", err)
+	case st.Origin == "":
+		e.advise("log", "plumbline log key new makes it; plumbline serve does not start without", "the office has no key for its log yet")
+	case st.Problem != "" && st.Published == 0 && st.Signed == 0 && st.Waiting != nil:
+		e.advise("log", st.Remedy, "%s: %s", st.Origin, st.Problem) // it was never served yet
+	case st.Problem != "":
+		e.wrong("log", st.Remedy, "%s: %s", st.Origin, st.Problem)
+	default:
+		e.ok("log", "%s, %s published, key in %s", st.Origin, plural(int64(st.Published), "entry", "entries"), keyPath)
 	}
 }

@@ -24,6 +24,8 @@ type initCmd struct {
 	Code   string `name:"code" default:"office" help:"Code of the office among the bodies."`
 	Level  string `name:"level" help:"Level of the office, as in the pack. Where the pack sends reports, if absent."`
 	Sector string `name:"sector" help:"Sector of the office, as in the pack. Where the pack sends reports, if absent."`
+	logKeyFlag
+	originFlag
 	passwordFlags
 	JSON bool `name:"json" help:"Print JSON."`
 }
@@ -37,6 +39,8 @@ type initialised struct {
 	Digest   string `json:"digest"`
 	Office   string `json:"office"`
 	Admin    string `json:"admin"`
+	Origin   string `json:"origin"`             // name of the log
+	LogKey   string `json:"log_key"`            // file of the key that signs it
 	Password string `json:"password,omitempty"` // only one that was made up
 }
 
@@ -71,6 +75,10 @@ func (c *initCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 
+	origin, err := c.origin()
+	if err != nil {
+		return err
+	}
 	a, err := c.open(ctx, t, wantTables)
 	if err != nil {
 		return err
@@ -79,8 +87,15 @@ func (c *initCmd) Run(ctx context.Context, t *terminal) (err error) {
 	if active := a.office.Active(); active != nil {
 		return problemf(fault.Conflict, "%s already holds an office, under the pack %s; nothing was changed", safeURL(c.DB), office.ID(active))
 	}
+	key, err := newLogKey(c.path(c.DB), origin)
+	if err != nil {
+		return err
+	}
 	if err := a.office.Load(ctx, operator, journal.ViaCLI, p, true); err != nil {
 		return sayUnfair(err)
+	}
+	if err := a.recordLogKey(ctx, key, false); err != nil {
+		return err
 	}
 	err = a.db.Tx(ctx, func(tx *store.Tx) error {
 		names := []register.Name{}
@@ -112,7 +127,7 @@ func (c *initCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	if c.JSON {
-		out := initialised{Database: safeURL(c.DB), Pack: office.ID(p), Digest: p.Digest, Office: c.Code, Admin: c.Admin}
+		out := initialised{Database: safeURL(c.DB), Pack: office.ID(p), Digest: p.Digest, Office: c.Code, Admin: c.Admin, Origin: origin, LogKey: key.Path()}
 		if madeUp {
 			out.Password = password
 		}
@@ -122,6 +137,7 @@ func (c *initCmd) Run(ctx context.Context, t *terminal) (err error) {
 	if madeUp {
 		sayPassword(t, c.Admin, password, true)
 	}
+	t.print("The log %s is signed with the key in %s: keep a copy of that file apart from the database.", origin, key.Path())
 	t.note("Next: plumbline serve --db %s", safeURL(c.DB))
 	return nil
 }

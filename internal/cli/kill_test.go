@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -86,6 +87,7 @@ func TestAcknowledgedReportsSurviveKilling(t *testing.T) {
 	for _, kind := range storetest.Databases() {
 		t.Run(kind.Name, func(t *testing.T) {
 			db := kind.URL(t)
+			t.Setenv("PLUMBLINE_LOG_KEY", filepath.Join(t.TempDir(), "log.key"))
 			succeed(t, "init", "--db", db, "--pack", "generic", "--admin", "admin")
 			told := map[string]bool{}
 			for round := range 3 {

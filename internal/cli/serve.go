@@ -1,26 +1,34 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"plumbline/internal/fault"
+	"plumbline/internal/ledger"
 	"plumbline/internal/office"
 	"plumbline/internal/server"
 	"plumbline/internal/web"
+	"plumbline/internal/witness"
+	"plumbline/verify"
 )
 
 type serveCmd struct {
 	dbFlag
+	logKeyFlag
 	Listen      string        `name:"listen" env:"PLUMBLINE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the pages."`
 	BehindProxy bool          `name:"behind-proxy" env:"PLUMBLINE_BEHIND_PROXY" help:"A web server that speaks TLS stands in front: cookies are marked as secure, and /metrics is not served on this address."`
 	Metrics     string        `name:"metrics" env:"PLUMBLINE_METRICS" placeholder:"ADDR" help:"Serve /metrics on an address of its own."`
 	Drain       time.Duration `name:"drain" default:"20s" help:"How long a graceful stop waits for requests that have begun."`
 	ExitURL     string        `name:"exit-url" env:"PLUMBLINE_EXIT_URL" placeholder:"URL" help:"Where \"Leave this page quickly\" leads: a harmless site that is common where you are."`
+
+	WitnessPolicy string `name:"witness-policy" env:"PLUMBLINE_WITNESS_POLICY" placeholder:"FILE" help:"Publish no head of the log before the witnesses in this policy (C2SP tlog-policy) have cosigned it."`
 }
 
 func (serveCmd) Help() string { return helpText("serve") }
@@ -31,11 +39,15 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	defer a.closing(&err)
+	signer, err := a.signer(ctx, t, c.path(c.DB), c.DB, c.WitnessPolicy)
+	if err != nil {
+		return err
+	}
 	l, err := listen(c.Listen)
 	if err != nil {
 		return err
 	}
-	opts := serveOptions{listener: l, secure: c.BehindProxy, behindProxy: c.BehindProxy, drain: c.Drain, exitURL: c.ExitURL}
+	opts := serveOptions{listener: l, signer: signer, secure: c.BehindProxy, behindProxy: c.BehindProxy, drain: c.Drain, exitURL: c.ExitURL}
 	if c.Metrics != "" {
 		if opts.metrics, err = listen(c.Metrics); err != nil {
 			return errors.Join(err, l.Close())
@@ -65,6 +77,7 @@ func isLoopback(addr net.Addr) bool {
 
 type serveOptions struct {
 	listener    net.Listener
+	signer      *ledger.Signer
 	metrics     net.Listener
 	secure      bool
 	behindProxy bool
@@ -93,6 +106,7 @@ func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
 		Listen: o.listener, Metrics: o.metrics, BehindProxy: o.behindProxy, Drain: o.drain, Ready: o.ready,
 		Parts: []server.Part{
 			{Name: "followers", Run: a.followers.Run},
+			{Name: server.SigningPart, Run: o.signer.Run},
 			{Name: "clocks", Run: every(clockEvery, func(ctx context.Context) error {
 				n, err := a.engine.RunClocks(ctx)
 				if n > 0 {
@@ -123,4 +137,52 @@ func every(pause time.Duration, do func(context.Context) error) func(context.Con
 			}
 		}
 	}
+}
+
+// signer makes what signs the log. It refuses to begin without the log's own key, since a server that takes reports and
+// gives no receipts keeps no promise.
+func (a *app) signer(ctx context.Context, t *terminal, keyPath, db, policyPath string) (*ledger.Signer, error) {
+	key, err := openLogKey(keyPath, db)
+	if err != nil {
+		return nil, err
+	}
+	origin, keys, err := a.keysInForce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, problemf(fault.NotFound, "the log of this office has no key yet; make it with: plumbline log key new --db %s", safeURL(db))
+	}
+	if origin != key.Origin() || !key.SignsWith(keys) {
+		return nil, problemf(fault.Conflict, "the key in %s is not the one the log %s is signed with: name its file with --log-key", keyPath, origin)
+	}
+	var cosigner ledger.Cosigner
+	if policyPath != "" {
+		text, err := os.ReadFile(policyPath)
+		if err != nil {
+			return nil, &problem{kind: fault.NotFound, text: "cannot read the policy of witnesses", cause: err}
+		}
+		policy, err := witness.ParsePolicy(text)
+		if err != nil {
+			return nil, &problem{kind: fault.Invalid, text: policyPath + " is no policy that can be used", cause: err}
+		}
+		client, err := witness.NewClient(policy, witness.Options{Log: t.log})
+		if err != nil {
+			return nil, &problem{kind: fault.Invalid, text: policyPath + " is no policy that can be used", cause: err}
+		}
+		cosigner = cosigned{client}
+	}
+	return ledger.NewSigner(a.ledger, keyPath, cosigner), nil
+}
+
+// cosigned puts below a signed head what the witnesses of a policy signed.
+type cosigned struct{ *witness.Client }
+
+func (c cosigned) Cosign(ctx context.Context, signed []byte, proof func(context.Context, uint64) ([]verify.Hash, error)) ([]byte, bool, error) {
+	lines, met, err := c.Client.Cosign(ctx, signed, proof)
+	out := bytes.Clone(signed)
+	for _, line := range lines {
+		out = append(out, line...)
+	}
+	return out, met, err
 }

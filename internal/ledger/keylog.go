@@ -109,7 +109,7 @@ func (l *Ledger) RecordRotation(ctx context.Context, tx *store.Tx, by journal.Ac
 	if len(keys) > 0 && keys[0] == k.Public()[0] {
 		return nil
 	}
-	if !k.signsWith(keys) {
+	if !k.SignsWith(keys) {
 		return fault.Wrap(fmt.Errorf("ledger: %w", ErrOtherKey), fault.Conflict, "ledger.key", nil)
 	}
 	return l.recordKeys(ctx, tx, by, via, ActionRotate, int64(len(events))+1,
@@ -159,8 +159,8 @@ func list(keys []string) []any {
 	return out
 }
 
-// signsWith tells whether one of the keys in the file is among those given.
-func (k *Key) signsWith(keys []string) bool {
+// SignsWith tells whether one of the keys in the file is among those given.
+func (k *Key) SignsWith(keys []string) bool {
 	return slices.ContainsFunc(k.generations, func(g generation) bool { return slices.Contains(keys, g.vkeys[0]) })
 }
 

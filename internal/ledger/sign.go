@@ -265,7 +265,7 @@ func (s *Signer) head(ctx context.Context, tx *store.Tx, key *Key) (next verify.
 		return next, false, err
 	}
 	origin, keys := InForce(events)
-	if origin != key.Origin() || !key.signsWith(keys) {
+	if origin != key.Origin() || !key.SignsWith(keys) {
 		return next, false, fault.Wrap(fmt.Errorf("ledger: %s: %w", key.Path(), ErrOtherKey), fault.Conflict, "ledger.key", nil)
 	}
 	size, err := leaves(ctx, tx)
@@ -383,5 +383,18 @@ func (s *Signer) publish(ctx context.Context, c verify.Checkpoint, signed []byte
 			return fmt.Errorf("ledger: prune: %w", err)
 		}
 		return nil
+	})
+}
+
+// Check tells whether the signer could sign now, without signing: the key is there and is the log's, and the database
+// continues all that was signed.
+func (s *Signer) Check(ctx context.Context) error {
+	key, err := s.openKey()
+	if err != nil {
+		return err
+	}
+	return s.l.db.Read(ctx, func(tx *store.Tx) error {
+		_, _, err := s.head(ctx, tx, key)
+		return err
 	})
 }

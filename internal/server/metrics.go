@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"plumbline/internal/ledger"
 	"plumbline/internal/store"
 )
 
@@ -26,6 +27,9 @@ type metrics struct {
 	inFlight prometheus.Gauge
 	failures *prometheus.CounterVec
 
+	signs bool      // this instance signs the log
+	begun time.Time // when it began: what waited before that is not its fault
+
 	mu    sync.Mutex
 	moved map[string]position // by follower: where it was when healthz saw it move last
 }
@@ -37,7 +41,7 @@ type position struct {
 
 func newMetrics(c Config) *metrics {
 	m := &metrics{
-		db: c.DB, log: c.Log, moved: map[string]position{},
+		db: c.DB, log: c.Log, moved: map[string]position{}, begun: time.Now(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plumbline_http_requests_total", Help: "Requests answered, by route pattern, method and status.",
 		}, []string{"route", "method", "status"}),
@@ -61,6 +65,7 @@ func newMetrics(c Config) *metrics {
 	registry.MustRegister(m.requests, m.duration, m.inFlight, m.failures, build, &office{db: c.DB, log: c.Log},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, p := range c.Parts {
+		m.signs = m.signs || p.Name == SigningPart
 		m.failures.WithLabelValues(p.Name) // so that zero is shown before the first failure
 	}
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
@@ -147,6 +152,7 @@ type status struct {
 	lags     []Lag
 	overdue  int64
 	open     int64
+	log      ledger.Standing
 }
 
 // readStatus asks the database. It takes a moment at most: everything it reads is indexed or small.
@@ -185,6 +191,9 @@ func readStatus(ctx context.Context, db *store.DB, now time.Time) (status, error
 		if err != nil {
 			return err
 		}
+		if s.log, err = ledger.New(db, ledger.Options{}).Standing(ctx, tx); err != nil {
+			return err
+		}
 		return tx.QueryRow(ctx, matters).Scan(&s.open, &s.overdue)
 	})
 	return s, err
@@ -217,10 +226,14 @@ var (
 	descDead     = prometheus.NewDesc("plumbline_follower_dead_letters", "Entries a follower could not digest.", []string{"follower"}, nil)
 	descOpen     = prometheus.NewDesc("plumbline_matters_open", "Matters that are not closed.", nil, nil)
 	descOverdue  = prometheus.NewDesc("plumbline_matters_overdue", "Open matters with a clock that ran out.", nil, nil)
+	descTree     = prometheus.NewDesc("plumbline_log_entries", "Entries in the tree of the public log.", nil, nil)
+	descSigned   = prometheus.NewDesc("plumbline_log_published_entries", "Entries under the newest published checkpoint of the log.", nil, nil)
+	descSignedAt = prometheus.NewDesc("plumbline_log_checkpoint_timestamp_seconds", "When the newest published checkpoint was signed; 0: there is none.", nil, nil)
+	descUnsigned = prometheus.NewDesc("plumbline_log_waiting_seconds", "Age of the oldest entry that no published checkpoint covers.", nil, nil)
 )
 
 func (o *office) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descHead, descUnplaced, descLag, descLagTime, descDead, descOpen, descOverdue} {
+	for _, d := range []*prometheus.Desc{descUp, descHead, descUnplaced, descLag, descLagTime, descDead, descOpen, descOverdue, descTree, descSigned, descSignedAt, descUnsigned} {
 		ch <- d
 	}
 }
@@ -245,6 +258,17 @@ func (o *office) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(descOpen, float64(s.open))
 	gauge(descOverdue, float64(s.overdue))
+	gauge(descTree, float64(s.log.Leaves))
+	gauge(descSigned, float64(s.log.Published))
+	signed, waiting := 0.0, 0.0
+	if !s.log.At.IsZero() {
+		signed = float64(s.log.At.Unix())
+	}
+	if !s.log.Oldest.IsZero() {
+		waiting = max(0, time.Since(s.log.Oldest).Seconds())
+	}
+	gauge(descSignedAt, signed)
+	gauge(descUnsigned, waiting)
 }
 
 func (o *office) status() (status, error) {
@@ -304,6 +328,9 @@ func (m *metrics) healthz(w http.ResponseWriter, r *http.Request, direct bool) {
 			if stands := m.standing(l.Follower, s.head-l.Entries, time.Now()); l.Entries > 0 && stands > stuckAfter {
 				h = Health{Status: "failing", Why: "the follower " + l.Follower + " does not move"}
 			}
+		}
+		if stuck := s.log.Stuck(time.Now()); h.Status == "ok" && stuck != "" && m.signs && time.Since(m.begun) > stuckAfter {
+			h = Health{Status: "failing", Why: "the log: " + stuck + "; plumbline log status says more"}
 		}
 	}
 	if direct && err == nil {

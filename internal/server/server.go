@@ -25,6 +25,9 @@ type Part struct {
 	Run  func(context.Context) error
 }
 
+// SigningPart is the name of the part that signs the log. Where there is one, /healthz tells of a log that nobody signs.
+const SigningPart = "log"
+
 // Config is what an instance is made of.
 type Config struct {
 	DB      *store.DB
