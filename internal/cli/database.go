@@ -86,7 +86,7 @@ func newApp(ctx context.Context, t *terminal, url string, db *store.DB, now func
 	a.engine = matter.New(db, o, now)
 	a.tally = tally.New(o)
 	a.ledger = ledger.New(db, ledger.Options{Log: t.log, Now: now})
-	a.followers = journal.NewFollowers(db, t.log, a.ledger.Follower(), a.tally)
+	a.followers = journal.NewFollowers(db, t.log, a.ledger.Follower(), matter.Named{}, a.tally)
 	return a, nil
 }
 

@@ -253,6 +253,11 @@ func (Matters) Check(ctx context.Context, tx *store.Tx, streams map[string][]jou
 	if err != nil {
 		return nil, err
 	}
+	names, err := checkNames(ctx, tx, ids, streams)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, names...)
 	for _, id := range ids {
 		want := State{Matter: Row{ID: ref.MatterID(id)}}
 		for _, e := range streams[strconv.FormatInt(id, 10)] {
@@ -272,7 +277,7 @@ func (Matters) Check(ctx context.Context, tx *store.Tx, streams map[string][]jou
 func (Matters) Strays(ctx context.Context, tx *store.Tx, limit int) ([]rows.Difference, error) {
 	var out []rows.Difference
 	for _, find := range []func(context.Context, *store.Tx, string, int) ([]rows.Difference, error){
-		matters.Strays, allegations.Strays, parties.Strays, clocks.Strays, links.Strays, dids.Strays, assigned.Strays} {
+		matters.Strays, allegations.Strays, parties.Strays, clocks.Strays, links.Strays, dids.Strays, assigned.Strays, namedRows.Strays} {
 		some, err := find(ctx, tx, "matter", limit)
 		if err != nil {
 			return nil, err
