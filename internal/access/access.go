@@ -29,6 +29,7 @@ type Grant struct {
 	Sees      string
 	Admin     bool // manages accounts of the body's subtree
 	Custodian bool // opens the identity compartment
+	Draws     bool // draws matters of the body's subtree at random
 }
 
 // Viewer is a person at the door: who they are and which duties they hold at this moment.
@@ -63,6 +64,8 @@ type Did struct {
 	Action  string
 	Account ref.AccountID
 	Duty    string
+	Body    ref.BodyID
+	Before  bool // on a matter this one came from
 }
 
 // IsNamed reports whether the matter names the viewer.
@@ -139,6 +142,9 @@ func MayAct(v Viewer, k *pack.Kind, a *pack.Action, f Facts, did []Did) (Grant, 
 	if len(may) == 0 {
 		return refuse("access.duty", nil)
 	}
+	if k.Inspects != nil && HadAHand(v.Account, did) {
+		return refuse("access.inspected", nil)
+	}
 	for _, not := range a.NotBy {
 		kind, action := k.ID, not
 		if i := indexDot(not); i >= 0 {
@@ -171,6 +177,21 @@ func MayAct(v Viewer, k *pack.Kind, a *pack.Action, f Facts, did []Did) (Grant, 
 		}
 	}
 	return may[0], nil
+}
+
+// HadAHand reports whether the account took a step on a matter that this one came from: whoever did must not inspect it.
+func HadAHand(account ref.AccountID, did []Did) bool {
+	return account != 0 && slices.ContainsFunc(did, func(d Did) bool { return d.Before && d.Account == account })
+}
+
+// MayDraw returns the grant under which v may draw matters of a body at random, given the body and those above it.
+func MayDraw(v Viewer, bodyAbove []ref.BodyID) (Grant, bool) {
+	for _, g := range v.Grants {
+		if g.Draws && g.Body != 0 && slices.Contains(bodyAbove, g.Body) {
+			return g, true
+		}
+	}
+	return Grant{}, false
 }
 
 // Who returns the duties that may take action a, and the bodies at which they have to be held.

@@ -75,7 +75,7 @@ func (s *Accounts) ViewerOf(ctx context.Context, tx *store.Tx, id ref.AccountID)
 		if sees == "" {
 			sees = access.SeesDesk
 		}
-		v.Grants = append(v.Grants, access.Grant{Duty: g.Duty, Body: g.Body, Sees: sees, Admin: d.Admin, Custodian: d.Custodian})
+		v.Grants = append(v.Grants, access.Grant{Duty: g.Duty, Body: g.Body, Sees: sees, Admin: d.Admin, Custodian: d.Custodian, Draws: d.Draws})
 	}
 	return v, nil
 }

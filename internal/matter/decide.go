@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"plumbline/internal/access"
 	"plumbline/internal/calendar"
 	"plumbline/internal/fault"
 	"plumbline/internal/journal"
@@ -502,6 +503,8 @@ func (d *deciding) checkColleague(field, account string) {
 		d.fail(field, "field.account", nil)
 	case c.Official != 0 && slices.ContainsFunc(d.s.Named(), func(o ref.OfficialID) bool { return d.samePerson(o, c.Official) }):
 		d.fail(field, "matter.assign-named", nil)
+	case d.Kind.Inspects != nil && access.HadAHand(accountID(account), didOf(d.s)):
+		d.fail(field, "matter.assign-hand", nil)
 	case !slices.Contains(c.Desks, desk):
 		d.fail(field, "matter.assign-desk", fault.Args{"duty": desk.Duty})
 	}
@@ -586,12 +589,12 @@ func (d *deciding) single(asked []*pack.Field) {
 	settled := d.s.Matter.Subject != 0 && !(d.Kind.Discloses && d.Actor.Account != 0 && d.Action != nil)
 	if d.Kind.Subject != "" && d.Kind.Subject != "none" && v.Official.ID != 0 && !settled && d.official(v.Official.ID).ID != d.s.Matter.Subject {
 		d.add(&About{Subject: new(d.official(v.Official.ID).ID)})
-	}
-	d.fill(v)
-}
 		if d.Kind.Discloses {
 			d.unveil() // whoever comes forward by name is not anonymous
 		}
+	}
+	d.fill(v)
+}
 
 // Ids of fields that have a meaning beyond their type.
 const (
@@ -755,11 +758,13 @@ const (
 	LinkHasDuplicate = "has-duplicate"
 	LinkFollowsFrom  = "follows-from"
 	LinkFollowedBy   = "followed-by"
+	LinkInspects     = "inspects"
+	LinkInspectedBy  = "inspected-by"
 )
 
 var otherWay = map[string]string{
 	LinkOpenedBy: LinkOpens, LinkOpens: LinkOpenedBy, LinkDuplicateOf: LinkHasDuplicate, LinkHasDuplicate: LinkDuplicateOf,
-	LinkFollowsFrom: LinkFollowedBy, LinkFollowedBy: LinkFollowsFrom,
+	LinkFollowsFrom: LinkFollowedBy, LinkFollowedBy: LinkFollowsFrom, LinkInspects: LinkInspectedBy, LinkInspectedBy: LinkInspects,
 }
 
 // Roles of parties.

@@ -181,6 +181,11 @@ func (e *Engine) Act(ctx context.Context, tx *store.Tx, cmd ActCmd) (State, erro
 	if err := e.linkBack(ctx, tx, s, d, cmd); err != nil {
 		return State{}, err
 	}
+	if a.Reopens != nil {
+		if err := e.reopenInspected(ctx, tx, a, d, cmd); err != nil {
+			return State{}, err
+		}
+	}
 	return d.State, nil
 }
 
@@ -539,6 +544,9 @@ func (e *Engine) Assign(ctx context.Context, tx *store.Tx, v access.Viewer, id r
 	if access.IsNamed(to, factsOf(s, tree)) {
 		return State{}, fault.New(fault.Forbidden, "matter.assign-named", nil)
 	}
+	if k.Inspects != nil && access.HadAHand(to.Account, didOf(s)) {
+		return State{}, fault.New(fault.Forbidden, "matter.assign-hand", nil)
+	}
 	if !slices.ContainsFunc(to.Grants, func(g access.Grant) bool { return g.Duty == s.Matter.Desk && g.Body == s.Matter.DeskBody }) {
 		return State{}, fault.New(fault.Invalid, "matter.assign-desk", fault.Args{"duty": s.Matter.Desk})
 	}
@@ -636,7 +644,7 @@ func factsOf(s State, t *register.Tree) access.Facts {
 func didOf(s State) []access.Did {
 	out := make([]access.Did, 0, len(s.Did))
 	for _, d := range s.Did {
-		out = append(out, access.Did{Kind: d.Kind, Action: d.Action, Account: d.Account, Duty: d.Duty})
+		out = append(out, access.Did{Kind: d.Kind, Action: d.Action, Account: d.Account, Duty: d.Duty, Body: d.Body, Before: d.From != s.Matter.ID})
 	}
 	return out
 }

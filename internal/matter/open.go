@@ -22,6 +22,7 @@ type Opening struct {
 	Channel   []byte     // hash of the reporter's receipt code
 	Anonymous bool
 	Parent    *State // the matter that opens this one
+	Inspects  bool   // … because it was drawn at random and is now inspected
 	ParentN   int64  // the entry of it
 	Spawn     Spawn
 }
@@ -114,6 +115,10 @@ func (d *deciding) inherit(o Opening) {
 	for _, did := range parent.Did {
 		d.add(carried(did))
 	}
+	if o.Inspects { // what happened there is what is looked at; nothing of it has happened here
+		d.add(&Linked{Kind: LinkInspects, Other: parent.Matter.ID})
+		return
+	}
 	if facts := factList(parent.Matter.Facts); len(facts) > 0 {
 		d.add(&Facts{Add: facts})
 	}
@@ -131,6 +136,7 @@ func carried(did Did) *Done {
 func (d *deciding) settleDown(o Opening, start *pack.State) error {
 	body, duty := o.Body, ""
 	switch {
+	case o.Inspects: // the body was chosen with care
 	case o.Parent != nil:
 		body = o.Parent.Matter.Body
 	case body == 0:
@@ -139,7 +145,7 @@ func (d *deciding) settleDown(o Opening, start *pack.State) error {
 			return err
 		}
 	}
-	if body != 0 && d.commands(body) {
+	if body != 0 && !o.Inspects && d.commands(body) {
 		if above := d.Tree.Above(body); len(above) > 1 {
 			body = d.up(above[1])
 		}

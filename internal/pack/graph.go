@@ -12,7 +12,7 @@ import (
 // possibly false, so that a path of the graph may be impossible in fact but no possible path is missing.
 type graph struct {
 	p      *Pack
-	roots  []*Kind          // kinds that a person can open
+	roots  []*Kind          // kinds that a person can open, or a draw
 	edges  map[at][]edge    // in the order of the pack
 	plain  *exploration     // everything that can be reached, with no memory
 	openBy map[string]bool  // kinds some reachable action opens, or a person can
@@ -34,7 +34,7 @@ func newGraph(p *Pack) *graph {
 	g := &graph{p: p, edges: map[at][]edge{}, openBy: map[string]bool{}, byKind: map[*Kind][]edge{}}
 	for i := range p.Kinds {
 		k := &p.Kinds[i]
-		if len(k.OpenBy) > 0 || k.Reports {
+		if len(k.OpenBy) > 0 || k.Reports || k.Inspects != nil {
 			g.roots = append(g.roots, k)
 		}
 		for j := range k.Actions {

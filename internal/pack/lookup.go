@@ -13,7 +13,7 @@ const (
 )
 
 // Relations are the ways in which one matter is tied to another.
-var Relations = []string{"opened-by", "opens", "duplicate-of", "has-duplicate", "follows-from", "followed-by"}
+var Relations = []string{"opened-by", "opens", "duplicate-of", "has-duplicate", "follows-from", "followed-by", "inspects", "inspected-by"}
 
 // Compartments are what fields may be sealed to.
 var Compartments = []string{"file", "reporter", "identity", "respondent"}
@@ -42,6 +42,16 @@ type outcomeAt struct {
 
 // ID is "name@version": what a matter records of the rules it was opened under.
 func (p *Pack) ID() string { return p.Name + "@" + p.Version }
+
+// Inspection is the kind that opens for matters drawn at random; nil in a pack without one.
+func (p *Pack) Inspection() *Kind {
+	for i := range p.Kinds {
+		if p.Kinds[i].Inspects != nil {
+			return &p.Kinds[i]
+		}
+	}
+	return nil
+}
 
 // Calendar is the pack's working calendar.
 func (p *Pack) Cal() *calendar.Calendar { return p.cal }
@@ -121,16 +131,6 @@ func (p *Pack) DutyOf(actor Actor) string {
 
 // ReportKinds are the kinds that take reports from the public about others.
 func (p *Pack) ReportKinds() []*Kind {
-	var kinds []*Kind
-	for i := range p.Kinds {
-		if p.Kinds[i].Reports {
-			kinds = append(kinds, &p.Kinds[i])
-		}
-	}
-	return kinds
-}
-
-func (p *Pack) measureKinds(m *Measure) []*Kind {
 	return p.kindsThat(func(k *Kind) bool { return k.Reports && !k.Discloses })
 }
 
@@ -143,6 +143,16 @@ func (p *Pack) DisclosureKinds() []*Kind {
 func (p *Pack) PublicKinds() []*Kind { return append(p.ReportKinds(), p.DisclosureKinds()...) }
 
 func (p *Pack) kindsThat(holds func(*Kind) bool) []*Kind {
+	var kinds []*Kind
+	for i := range p.Kinds {
+		if holds(&p.Kinds[i]) {
+			kinds = append(kinds, &p.Kinds[i])
+		}
+	}
+	return kinds
+}
+
+func (p *Pack) measureKinds(m *Measure) []*Kind {
 	var kinds []*Kind
 	for i := range p.Kinds {
 		for _, id := range m.Kinds {

@@ -116,6 +116,7 @@ type Duty struct {
 	Sees      string   `yaml:"sees"`      // "desk" (matters with this desk; default), "subtree" (all matters of the body's subtree), "none"
 	Admin     bool     `yaml:"admin"`     // may manage accounts and duties of the body's subtree; sees no matter by that alone
 	Custodian bool     `yaml:"custodian"` // may open the identity compartment, with a recorded reason
+	Draws     bool     `yaml:"draws"`     // may draw matters of the body's subtree at random for inspection
 	At        At       `yaml:"-"`
 }
 
@@ -205,7 +206,15 @@ type Kind struct {
 	Staff     int         `yaml:"staff"`     // smallest number of people that can run the procedure (F22)
 	About     Text        `yaml:"about"`     // one or two sentences for the page "how a matter is handled" (optional)
 	Inspected []string    `yaml:"inspected"` // final states in the population for random inspection (F20); ["final"] is all
+	Inspects  *Inspects   `yaml:"inspects"`  // matters of this kind inspect others that were drawn at random
 	At        At          `yaml:"-"`
+}
+
+// Inspects makes a kind the one that opens for every matter drawn at random. Nobody who had a hand in the matter drawn
+// may take a step in it, whatever the duties say.
+type Inspects struct {
+	Result string   `yaml:"result"` // field of type choice that holds what the inspection came to
+	Wrong  []string `yaml:"wrong"`  // values of it that count as an error found
 }
 
 // State is where a matter stands.
@@ -271,6 +280,7 @@ type Action struct {
 	To         string   `yaml:"to"` // state; empty: stays
 	Effects    []Effect `yaml:"effects"`
 	Opens      *Opens   `yaml:"opens"`
+	Reopens    Reopens  `yaml:"reopens"`                  // takes up again the matter that this one inspects
 	Pauses     string   `yaml:"pauses"`                   // clock
 	Resumes    string   `yaml:"resumes"`                  // clock
 	Extends    string   `yaml:"extends"`                  // clock
@@ -288,6 +298,10 @@ type Opens struct {
 	Kind string `yaml:"kind"`
 	Each string `yaml:"each"` // "" one; "official": one for each official with a proven finding
 }
+
+// Reopens is what the step that takes a matter up again is given: values by the names of its fields. Fields of it that are
+// not named here get what was entered under the same name in the step that reopens.
+type Reopens map[string]string
 
 // Expr is a CEL expression, type-checked at load. Its variables are listed in docs/reference/pack.md.
 type Expr string

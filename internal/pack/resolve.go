@@ -292,6 +292,70 @@ func oneOf(r *resolver, at Place, who, got string, allowed ...string) {
 	}
 }
 
+// inspects: what an inspection came to is read out of one field, by the values of its list.
+func (r *resolver) inspects(k *Kind, who string) {
+	at := k.At.Key("inspects")
+	if k.Reports {
+		r.fail(at, "", "%s: what the public reports is not drawn; inspects and reports cannot both be said", who)
+	}
+	if len(k.OpenBy) > 0 {
+		r.fail(at, "", "%s: an inspection is opened by a draw alone, so that nobody chooses what is inspected; take out open_by", who)
+	}
+	if first := r.p.Inspection(); first != nil && first.ID != k.ID {
+		r.fail(at, "", "%s: %s inspects already; a pack has one kind that does", who, first.ID)
+	}
+	var f *Field
+	for i := range k.Actions {
+		for j := range k.Actions[i].Fields {
+			if x := &k.Actions[i].Fields[j]; x.ID == k.Inspects.Result && x.Type == TypeChoice && x.Required && x.Sealed == "" {
+				f = x
+			}
+		}
+	}
+	if f == nil {
+		r.fail(at, "F19", "%s: inspects: result: %q is no required field of type choice of one of its actions", who, k.Inspects.Result)
+		return
+	}
+	list := r.p.index.lists[f.List]
+	if list == nil {
+		return // said where the field stands
+	}
+	values := ids(list.Values, func(v Value) string { return v.ID })
+	if len(k.Inspects.Wrong) == 0 || len(k.Inspects.Wrong) >= len(values) {
+		r.fail(at, "F19", "%s: inspects: wrong: say which values of %s count as an error found, and leave at least one that does not", who, f.List)
+	}
+	for _, w := range k.Inspects.Wrong {
+		if !slices.Contains(values, w) {
+			r.fail(at, "F19", "%s: inspects: wrong: the list %s has no value %q%s", who, f.List, w, didYouMean(w, values))
+		}
+	}
+}
+
+// reopens: the step it leads to, in every procedure whose matters can be drawn, gets all that it needs.
+func (r *resolver) reopens(k *Kind, a *Action, what string) {
+	at := a.At.Key("reopens")
+	if k.Inspects == nil {
+		r.fail(at, "", "%s: only a kind that inspects others can reopen what it inspected", what)
+	}
+	for i := range r.p.Kinds {
+		other := &r.p.Kinds[i]
+		for j := range other.Actions {
+			b := &other.Actions[j]
+			if other.Inspects != nil || !b.Has(EffReopen) {
+				continue
+			}
+			for _, f := range b.Fields {
+				if _, given := a.Reopens[f.ID]; given || !f.Required || f.When != "" {
+					continue
+				}
+				if !slices.ContainsFunc(a.Fields, func(own Field) bool { return own.ID == f.ID && own.Type == f.Type && own.Required && own.When == "" }) {
+					r.fail(at, "F19", "%s: reopens: %s of a %s asks for %s; give it here, or ask for it in a required field of the same name and type", what, b.ID, other.ID, f.ID)
+				}
+			}
+		}
+	}
+}
+
 func (r *resolver) kind(k *Kind) {
 	x := &r.p.index
 	who := "kind " + k.ID
@@ -306,6 +370,9 @@ func (r *resolver) kind(k *Kind) {
 	}
 	if k.Discloses {
 		r.discloses(k, who)
+	}
+	if k.Inspects != nil {
+		r.inspects(k, who)
 	}
 	states := map[string]bool{}
 	var open, final []string
@@ -586,6 +653,9 @@ func (r *resolver) across(k *Kind) {
 			if target := x.kinds[o.Kind]; target != nil && target.Subject == "required" && o.Each != "official" && k.Subject == "none" {
 				r.fail(a.At.Key("opens"), "F19", "%s: every %s is about one official, so it must say each: official", what, o.Kind)
 			}
+		}
+		if a.Reopens != nil {
+			r.reopens(k, a, what)
 		}
 		for _, nb := range a.NotBy {
 			kind, action, qualified := strings.Cut(nb, ".")

@@ -77,6 +77,7 @@ var verbs = []*verb{
 	{name: "on", form: line(`on (\d{4}-\d{2}-\d{2})`)},
 	{name: "after", form: line(`after (\d+(?:d|wd|mo|y))`)},
 	{name: "files", form: line(word + ` files ` + word + ` as ` + word), with: true},
+	{name: "drawn", form: line(word + ` is drawn as ` + word)},
 	{name: "does", form: line(word + ` does ` + word + ` on ` + word), with: true},
 	{name: "refused", form: line(`refused ` + key + `(?: at (\S+))?`)},
 	{name: "overdue", form: line(word + ` is overdue`)},

@@ -224,7 +224,7 @@ func (t *stage) play(ctx context.Context, lines []Line) error {
 		l := lines[i]
 		t.report.Lines++
 		switch l.verb.name {
-		case "files", "does":
+		case "files", "does", "drawn":
 			var refused *Line
 			if i+1 < len(lines) && lines[i+1].verb.name == "refused" {
 				i++
@@ -253,9 +253,12 @@ func (t *stage) play(ctx context.Context, lines []Line) error {
 // act takes a step and compares how it went with what the scenario says.
 func (t *stage) act(ctx context.Context, l Line, refused *Line) bool {
 	var err error
-	if l.verb.name == "files" {
+	switch l.verb.name {
+	case "files":
 		err = t.files(ctx, l)
-	} else {
+	case "drawn":
+		err = t.drawn(ctx, l)
+	default:
 		err = t.does(ctx, l)
 	}
 	switch {
@@ -307,6 +310,19 @@ func (t *stage) files(ctx context.Context, l Line) error {
 		}
 		s, err := t.engine.Open(ctx, tx, cmd)
 		t.matters[name] = s.Matter.ID
+		return err
+	})
+}
+
+// drawn opens the inspection of a matter, as a draw at random does.
+func (t *stage) drawn(ctx context.Context, l Line) error {
+	id, ok := t.matters[l.args[0]]
+	if !ok {
+		return fmt.Errorf("no matter is called %s here", l.args[0])
+	}
+	return t.db.Tx(ctx, func(tx *store.Tx) error {
+		s, err := t.engine.Inspect(ctx, tx, matter.InspectCmd{Matter: id, Actor: journal.Actor{Duty: matter.DutySystem}, Via: journal.ViaCLI})
+		t.matters[l.args[1]] = s.Matter.ID
 		return err
 	})
 }
