@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -79,16 +80,9 @@ func OpenCheckpoint(signed []byte, log note.Verifier, witnesses ...note.Verifier
 // OpenCheckpointBy is OpenCheckpoint where the log has several keys, or the checkpoint may be of one of several logs:
 // one of the keys that bear the name of its origin must have signed. What is wrong is said as a *Flaw.
 func OpenCheckpointBy(signed []byte, logs, witnesses []note.Verifier) (Checkpoint, *note.Note, error) {
-	if len(signed) > maxNote {
-		return Checkpoint{}, nil, &Flaw{Code: FlawTooLong, Detail: fmt.Sprintf("a checkpoint of more than %d bytes", maxNote)}
-	}
-	text, err := noteText(signed)
+	c, _, err := ReadCheckpoint(signed)
 	if err != nil {
-		return Checkpoint{}, nil, &Flaw{Code: FlawSpelling, Detail: "checkpoint: " + err.Error(), cause: err}
-	}
-	c, err := ParseCheckpoint(text)
-	if err != nil {
-		return Checkpoint{}, nil, &Flaw{Code: FlawSpelling, Detail: err.Error(), cause: err}
+		return c, nil, err
 	}
 	var own []note.Verifier
 	for _, key := range logs {
@@ -116,6 +110,30 @@ func OpenCheckpointBy(signed []byte, logs, witnesses []note.Verifier) (Checkpoin
 		}
 	}
 	return Checkpoint{}, nil, &Flaw{Code: FlawUnsigned, Detail: c.Origin}
+}
+
+// ReadCheckpoint reads a signed checkpoint without checking who signed it: for showing one that is the program's own, or
+// that is said to be unchecked. It names those who claim to have signed.
+func ReadCheckpoint(signed []byte) (Checkpoint, []string, error) {
+	if len(signed) > maxNote {
+		return Checkpoint{}, nil, &Flaw{Code: FlawTooLong, Detail: fmt.Sprintf("a checkpoint of more than %d bytes", maxNote)}
+	}
+	text, err := noteText(signed)
+	if err != nil {
+		return Checkpoint{}, nil, &Flaw{Code: FlawSpelling, Detail: "checkpoint: " + err.Error(), cause: err}
+	}
+	c, err := ParseCheckpoint(text)
+	if err != nil {
+		return Checkpoint{}, nil, &Flaw{Code: FlawSpelling, Detail: err.Error(), cause: err}
+	}
+	var names []string
+	for line := range strings.Lines(string(signed[len(text)+1:])) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(line, "— "), " ")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return c, names, nil
 }
 
 // known is a list of keys for note.Open, in which one key may stand twice.
