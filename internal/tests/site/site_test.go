@@ -9,9 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"plumbline/internal/demo"
-	"plumbline/internal/testing/browser"
 )
 
 // start builds the program, runs "plumbline demo" with it and returns where its pages are.
@@ -43,12 +40,4 @@ func start(t *testing.T) string {
 	}
 	t.Fatal("demo ended before it was ready")
 	return ""
-}
-
-// signIn signs a person of the demo in.
-func signIn(tab *browser.Tab, base, login string) {
-	tab.Visit(base + "/staff/sign-in")
-	tab.Type(`input[name="login"]`, login)
-	tab.Type(`input[name="password"]`, demo.Password)
-	tab.Click(`main form button`)
 }
