@@ -188,6 +188,15 @@ func (h Half) form() error {
 	return nil
 }
 
+// Commitment is the leaf of the log that the receipt is about; it means something only where the receipt holds, and is
+// zero where the receipt has not the form of one.
+func (r Receipt) Commitment() Hash {
+	if r.form() != nil {
+		return Hash{}
+	}
+	return r.Opening.commitment()
+}
+
 // commitment joins the two halves of a well-formed opening.
 func (o Opening) commitment() Hash {
 	step, whole := o.Step.Hash, o.Whole.Hash
