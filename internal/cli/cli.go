@@ -59,6 +59,7 @@ type root struct {
 	Import   importCmd   `cmd:"" group:"data" help:"Import complaint files through a mapping."`
 	Stats    statsCmd    `cmd:"" group:"data" help:"Print the figures of a measure."`
 	Verify   verifyCmd   `cmd:"" group:"data" help:"Derive every table and figure again from the record and name each difference."`
+	Receipt  receiptCmd  `cmd:"" group:"data" help:"Check receipts, without a server or a database."`
 	Pack     packCmd     `cmd:"" group:"run" help:"List, check, test and show packs, and load them into a database."`
 	Body     bodyCmd     `cmd:"" group:"run" help:"Enter the institutions and offices of the tree."`
 	Official officialCmd `cmd:"" group:"run" help:"Enter officials and the posts they hold."`
