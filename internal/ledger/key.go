@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	cosign "github.com/transparency-dev/formats/note"
@@ -296,6 +297,23 @@ func noteText(signed []byte) (verify.Checkpoint, error) {
 		return verify.Checkpoint{}, errors.New("is no signed checkpoint")
 	}
 	return verify.ParseCheckpoint(string(signed[:end+1]))
+}
+
+// ReadCheckpoint reads a signed checkpoint without checking any signature, and who is said to have signed it.
+func ReadCheckpoint(signed []byte) (c verify.Checkpoint, signers []string, err error) {
+	if c, err = noteText(signed); err != nil {
+		return c, nil, fmt.Errorf("ledger: the checkpoint %w", err)
+	}
+	_, lines, _ := strings.Cut(string(signed), "\n\n")
+	for line := range strings.Lines(lines) {
+		if rest, ok := strings.CutPrefix(line, "— "); ok {
+			name, _, _ := strings.Cut(rest, " ")
+			if !slices.Contains(signers, name) {
+				signers = append(signers, name)
+			}
+		}
+	}
+	return c, signers, nil
 }
 
 // writeNew creates a file wholly or not at all, and never in the place of another.

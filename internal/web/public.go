@@ -46,6 +46,7 @@ func (s *Server) publicNav(r *http.Request, say *words.Speaker) []view.Link {
 func (s *Server) footer(say *words.Speaker) []view.Link {
 	return []view.Link{
 		{Text: say.T("public.nav.about"), Href: "/about"},
+		{Text: say.T("log.nav"), Href: "/log"},
 		{Text: say.T("public.nav.privacy"), Href: "/privacy"},
 		{Text: say.T("public.nav.accessibility"), Href: "/accessibility"},
 	}

@@ -12,6 +12,9 @@ func (s *Server) routes() []route {
 		{"GET /robots.txt", public, s.robots},
 		{"GET /.well-known/security.txt", public, s.securityTxt},
 
+		// log.go; what programs read of the log is in logFiles
+		{"GET /log", public, s.showLog},
+
 		// public_how.go
 		{"GET /how", public, s.how},
 

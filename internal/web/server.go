@@ -77,6 +77,9 @@ func newServer(d Deps) (*Server, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
+	if d.Ledger == nil {
+		d.Ledger = ledger.New(d.DB, ledger.Options{Log: d.Log, Now: d.Now})
+	}
 	s := &Server{Deps: d, trees: &register.Trees{}, visits: intake.NewVisits(d.DB, time.Now), brake: intake.NewBrake(wrongCodes, wrongCodesEvery, time.Now)}
 	var err error
 	s.site, err = view.New(view.Options{
@@ -99,20 +102,28 @@ func (s *Server) handler() http.Handler {
 	pages := s.site.Protect(s.logged(limited(s.sessions.LoadAndSave(s.identified(mux)))))
 	top := http.NewServeMux()
 	top.Handle(assets.Prefix, assets.Handler())
+	files := s.logFiles()
+	for _, pattern := range []string{"GET /log/checkpoint", "GET /log/keys", "GET /log/tile/"} {
+		top.Handle(pattern, s.logged(files))
+	}
 	top.Handle("/", pages)
-	return routed{top, mux}
+	return routed{top, mux, files}
 }
 
 // routed is the handler of all pages, which also tells the pattern a request matches: what may be counted of it.
 type routed struct {
 	http.Handler
 	routes *http.ServeMux
+	log    *http.ServeMux
 }
 
 // Route returns the pattern of the route that answers r.
 func (h routed) Route(r *http.Request) string {
 	if strings.HasPrefix(r.URL.Path, assets.Prefix) {
 		return "GET " + assets.Prefix
+	}
+	if _, pattern := h.log.Handler(r); pattern != "" {
+		return pattern
 	}
 	_, pattern := h.routes.Handler(r)
 	return pattern
