@@ -121,7 +121,7 @@ func TestWitnessesThatDoNotCosign(t *testing.T) {
 		}), Unreachable},
 		{"cosigned by another", pretending(t, "x", func(w http.ResponseWriter, r *http.Request) {
 			k, _ := NewKey("witness.example/w1")
-			lines, _ := k.cosign(log.Head(16))
+			lines, _ := k.Cosign(log.Head(16))
 			_, _ = w.Write(lines)
 		}), Refused},
 		{"nobody there", "witness x " + newKey(t).Public()[0] + " http://127.0.0.1:1\n", Unreachable},
@@ -171,7 +171,7 @@ func TestFalseCosignatures(t *testing.T) {
 	log := logtest.New(t, "log.example/office").Append(8)
 	key := newKey(t)
 	v := witnessKeys(t, key)[0]
-	good, err := key.cosign(log.Head(8))
+	good, err := key.Cosign(log.Head(8))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,7 @@ func TestPolicyChecksHeads(t *testing.T) {
 	}
 	head := log.Head(3)
 	cosignature := func(k *Key) []byte {
-		c, err := k.cosign(head)
+		c, err := k.Cosign(head)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -99,7 +99,7 @@ func (w *Witness) cosign(ctx context.Context, r Request, head verify.Checkpoint,
 	// The time in the cosignature says that nothing larger had been seen by then. It is taken before the row is moved: had
 	// somebody cosigned a larger head by then, the row could not be moved any more.
 	at := time.Now()
-	cosignatures, err := w.key.cosign(head)
+	cosignatures, err := w.key.Cosign(head)
 	if err != nil {
 		return nil, err
 	}
@@ -156,8 +156,8 @@ func continues(log Log, head verify.Checkpoint, proof []verify.Hash) error {
 	return verify.Consistency(log.Root, log.Size, head.Root, head.Size, proof)
 }
 
-// cosign signs a head with each of the keys, and returns the lines of the signatures.
-func (k *Key) cosign(head verify.Checkpoint) ([]byte, error) {
+// Cosign signs a head with each of the keys, and returns the lines of the signatures.
+func (k *Key) Cosign(head verify.Checkpoint) ([]byte, error) {
 	signed, err := note.Sign(&note.Note{Text: head.Text()}, k.signers...)
 	if err != nil {
 		return nil, fmt.Errorf("witness: sign: %w", err)

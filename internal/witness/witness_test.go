@@ -476,7 +476,7 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
-func FuzzRequestHasOneSpelling(f *testing.F) {
+func FuzzRequest(f *testing.F) {
 	f.Add([]byte("old 0\n\nlog.example\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— log.example AAAAAA==\n"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if r, err := ParseRequest(body); err == nil && !bytes.Equal(r.Marshal(), body) {

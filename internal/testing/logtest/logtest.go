@@ -175,3 +175,18 @@ func (l *Log) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 	_, _ = w.Write(content)
 }
+
+// Copy returns a copy that goes on in the same way: with the same entries, and the same key.
+func (l *Log) Copy() *Log {
+	c := l.Fork()
+	c.salt = l.salt
+	return c
+}
+
+// Cut returns a copy with the first n entries alone, as a backup that is older would be.
+func (l *Log) Cut(n int) *Log {
+	c := l.Copy()
+	c.leaves = c.leaves[:n]
+	c.hashes = c.hashes[:tlog.StoredHashIndex(0, int64(n))]
+	return c
+}

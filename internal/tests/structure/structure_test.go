@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"internal/fault", "internal/ref", "packs", "verify"}, // packs: files alone; verify: for outsiders, so it needs nothing of ours
 	{"internal/calendar", "internal/store", "internal/words"},
 	{"internal/schema", "internal/chart", "internal/witness"},
-	{"internal/pack"},
+	{"internal/monitor", "internal/pack"},
 	{"internal/journal", "internal/rows"},
 	{"internal/register"},
 	{"internal/access"},
