@@ -137,20 +137,43 @@ func saySummary(t *terminal, s transfer.Summary, check bool) {
 			example := ""
 			if len(f.Examples) > 0 {
 				e := f.Examples[0]
-				example = fmt.Sprintf("%s:%d", e.File, e.Line)
-				if e.Value != "" {
-					example += " " + e.Value
+				if example = e.Value; e.File != "" {
+					example = strings.TrimSpace(fmt.Sprintf("%s:%d %s", e.File, e.Line, e.Value))
 				}
 			}
 			tab.add(f.ID, number(f.Count), speaker().Text(f.Label), example)
 		}
 		tab.write(t.out)
+		for _, f := range s.Flags {
+			if len(f.Values) > 1 {
+				sayCounted(t, f.ID, f.Values)
+			}
+		}
 	}
 	if s.Preview != nil {
 		sayPreview(t, s.Preview)
 	}
+	if len(s.Reasons) > 0 {
+		sayCounted(t, "Why rows were rejected", s.Reasons)
+	}
 	if s.Rows.Rejected > 0 && s.RejectsFile != "" {
 		t.print("\nRejected records with line and reason: %s", s.RejectsFile)
+	}
+}
+
+// countedShown is how many different values the summary prints; with --json there are more.
+const countedShown = 15
+
+// sayCounted prints different values with how often each occurs.
+func sayCounted(t *terminal, title string, values []transfer.Counted) {
+	t.print("\n%s", title)
+	tab := newTable("Rows", "").alignRight(0)
+	for _, v := range values[:min(len(values), countedShown)] {
+		tab.add(number(v.Count), v.Value)
+	}
+	tab.write(t.out)
+	if more := len(values) - countedShown; more > 0 {
+		t.print("  … and more (--json names the first %d)", len(values))
 	}
 }
 

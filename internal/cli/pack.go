@@ -190,16 +190,65 @@ func (c *packShowCmd) overview(t *terminal, p *pack.Pack) {
 		tab.add(e.ID, c.say(e.Label), e.Category, e.Rule.Cite)
 	}
 	tab.write(t.out)
+	c.words(t, p)
 	t.print("\nMeasures")
-	tab = newTable("Measure", "Counts", "Dimensions", "Public")
+	tab = newTable("Measure", "Counts", "Of kinds", "Dimensions", "Public")
 	for _, m := range p.Measures {
 		dims := make([]string, len(m.By))
 		for i, d := range m.By {
 			dims[i] = d.ID
 		}
-		tab.add(m.ID, m.Count, strings.Join(dims, ", "), yes(m.Public))
+		tab.add(m.ID, m.Count, strings.Join(m.Kinds, ", "), strings.Join(dims, ", "), yes(m.Public))
 	}
 	tab.write(t.out)
+}
+
+// words prints the lists of ids that records, and mappings of an import, are written with.
+func (c *packShowCmd) words(t *terminal, p *pack.Pack) {
+	list := func(title string, add func(row func(id string, label pack.Text, more string)), more string) {
+		t.print("\n%s", title)
+		tab := newTable("Id", "Label", more)
+		add(func(id string, label pack.Text, more string) { tab.add(id, c.say(label), more) })
+		tab.write(t.out)
+	}
+	type rows = func(id string, label pack.Text, more string)
+	list("Categories", func(row rows) {
+		for _, x := range p.Categories {
+			row(x.ID, x.Label, "")
+		}
+	}, "")
+	list("Findings", func(row rows) {
+		for _, x := range p.Findings {
+			row(x.ID, x.Label, yes(x.Proven))
+		}
+	}, "Proven")
+	list("Standards of proof", func(row rows) {
+		for _, x := range p.Standards {
+			row(x.ID, x.Label, "")
+		}
+	}, "")
+	list("Outcomes", func(row rows) {
+		for _, tier := range p.Tiers {
+			for _, x := range tier.Outcomes {
+				row(x.ID, x.Label, tier.ID)
+			}
+		}
+	}, "Tier")
+	list("Levels", func(row rows) {
+		for _, x := range p.Levels {
+			row(x.ID, x.Label, "")
+		}
+	}, "")
+	list("Sectors", func(row rows) {
+		for _, x := range p.Sectors {
+			row(x.ID, x.Label, "")
+		}
+	}, "")
+	list("Ranks", func(row rows) {
+		for _, x := range p.Ranks {
+			row(x.ID, x.Label, x.Level)
+		}
+	}, "Level")
 }
 
 func (c *packShowCmd) kind(t *terminal, k *pack.Kind) {

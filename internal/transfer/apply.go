@@ -10,6 +10,7 @@ import (
 // notes gathers what was noticed while mapping: rejected rows, and things that are odd but were taken.
 type notes struct {
 	flags  map[string]*Flag
+	values map[string]tallied // what was said of the rows, by flag
 	order  []string
 	reject func(source int, row *rowValue, reason string) error
 	file   func(no int) string
@@ -30,12 +31,23 @@ func (n *notes) flag(id string, label pack.Text, row *rowValue, value string) {
 		n.order = append(n.order, id)
 	}
 	f.Count++
+	value = shortened(value)
+	if value != "" && !strings.HasPrefix(id, "duplicate-rows:") { // every line of those is another
+		said := n.values[id]
+		said.add(value)
+		n.values[id] = said
+	}
 	if len(f.Examples) < examplesKept {
-		if r := []rune(value); len(r) > 80 {
-			value = string(r[:80]) + "…"
-		}
 		f.Examples = append(f.Examples, Example{File: n.file(row.file), Line: row.line, Value: value})
 	}
+}
+
+// shortened keeps a text fit for a line.
+func shortened(text string) string {
+	if r := []rune(text); len(r) > 160 {
+		return string(r[:160]) + "…"
+	}
+	return text
 }
 
 // builtIn are the labels of the flags that every mapping can raise.
@@ -46,6 +58,9 @@ var builtIn = map[string]pack.Text{
 	"party-left-out":                 {"en": "Party left out because of a bad value", "zh-Hans": "因值无效而略去的当事人"},
 	"official-described-differently": {"en": "Official described in more than one way; the last row counts", "zh-Hans": "同一公职人员有不同描述，以最后一行为准"},
 	"official-not-in-the-data":       {"en": "Official named by a key that the data explains nowhere", "zh-Hans": "以编号提及但数据中无说明的公职人员"},
+	"kind-kept":                      {"en": "Matter that the record has as another kind, which it keeps", "zh-Hans": "记录中属于另一类型的事项，保留原类型"},
+	"body-described-differently":     {"en": "Body described in more than one way; the first row counts", "zh-Hans": "同一机构有不同描述，以第一行为准"},
+	"post-ends-before-it-begins":     {"en": "Post that ends before it begins, kept as it is", "zh-Hans": "任职结束早于开始，按原样保留"},
 }
 
 // A badValue is why a row cannot be taken.
@@ -132,7 +147,11 @@ func (n *notes) when(e *expr, what string, s *scope) bool {
 	}
 	ok, err := e.holds(s)
 	if err != nil {
-		n.flag("no-answer:"+what, nil, s.row, err.Error())
+		why := err.Error()
+		if strings.HasPrefix(why, "no such overload") { // whole('') > 3
+			why = "one of its values is empty"
+		}
+		n.flag("no-answer:"+what, nil, s.row, why)
 		return false
 	}
 	return ok
@@ -157,11 +176,10 @@ func (m *mapper) body(t *bodyTarget, row *rowValue, known func(code string) bool
 	if r.Code, err = m.get(t.code, s); err != nil || r.Code == "" {
 		return nil, err
 	}
-	if known(r.Code) {
-		return &r, nil
-	}
-	if err := m.fill(s, []*target{t.level, t.sector, t.parent}, []*string{&r.Level, &r.Sector, &r.Parent}); err != nil {
-		return nil, err
+	if !known(r.Code) {
+		if err := m.fill(s, []*target{t.level, t.sector, t.parent}, []*string{&r.Level, &r.Sector, &r.Parent}); err != nil {
+			return nil, err
+		}
 	}
 	r.Names = pack.Text{}
 	for i := range t.names {
@@ -211,6 +229,9 @@ func (m *mapper) official(t *officialTarget, s *scope) (*officialRecord, error) 
 			return nil, err
 		}
 		if post.Body != "" {
+			if surelyBefore(post.To, post.From) {
+				m.flag("post-ends-before-it-begins", nil, s.row, "")
+			}
 			r.Posts = append(r.Posts, post)
 		}
 	}
@@ -400,8 +421,10 @@ func (g *group) fillMatter(t *matterTarget, rec *matterRecord, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if rec.Kind == "" || rec.Received == "" {
-		return &badValue{"matter: kind and received must not be empty"}
+	for _, must := range []struct{ name, value string }{{"kind", rec.Kind}, {"received", rec.Received}} {
+		if must.value == "" {
+			return &badValue{"matter: " + must.name + " must not be empty"}
+		}
 	}
 	if rec.Body, err = g.m.code(t.body, s, g.m.bodies); err != nil {
 		return err

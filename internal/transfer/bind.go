@@ -145,6 +145,7 @@ type binder struct {
 	alone map[*boundSource]*dialect // expressions that see one row
 	speak map[*boundSource]*dialect // expressions that see all rows of a key
 	used  map[*table]bool
+	asked map[*Source]bool // something is to be made from it, however mistaken
 }
 
 // Check settles the mapping against a pack as far as it can be without files: all of it, if every source lists its
@@ -168,7 +169,8 @@ func (m *Mapping) bind(pk *pack.Pack, headers map[string][]string) (*plan, error
 		return nil, p.err()
 	}
 	b := &binder{problems: p, words: words(pk), speak: map[*boundSource]*dialect{}, alone: map[*boundSource]*dialect{}, used: map[*table]bool{},
-		plan: &plan{Mapping: m, pack: pk, packName: pk.Name + "@" + pk.Version, sources: map[string]*boundSource{}, categoryOf: map[string]string{}}}
+		asked: map[*Source]bool{},
+		plan:  &plan{Mapping: m, pack: pk, packName: pk.Name + "@" + pk.Version, sources: map[string]*boundSource{}, categoryOf: map[string]string{}}}
 	for _, c := range pk.Conduct {
 		b.categoryOf[c.ID] = c.Category
 	}
@@ -209,7 +211,7 @@ func (b *binder) settleColumns(s *Source, header []string) {
 	for name, column := range s.Rename {
 		i := slices.Index(known, column)
 		if i < 0 {
-			b.add(s.line, "source %s: rename: the file has no column %q%s", s.Name, column, didYouMean(column, names))
+			b.add(s.line, "source %s: rename: the file has no column %q%s", s.Name, column, insteadOf(column, names))
 			continue
 		}
 		known[i] = name
@@ -217,7 +219,7 @@ func (b *binder) settleColumns(s *Source, header []string) {
 	if header != nil {
 		for _, want := range s.Columns {
 			if !slices.Contains(header, want) {
-				b.add(s.line, "source %s: the file has no column %q%s", s.Name, want, didYouMean(want, header))
+				b.add(s.line, "source %s: the file has no column %q%s", s.Name, want, insteadOf(want, header))
 			}
 		}
 	}
@@ -246,6 +248,7 @@ func (b *binder) from(k keyed, keyed bool) (*boundSource, *dialect) {
 		b.add(k.line("from"), "%s: from: no source is called %s%s", k.what, name, didYouMean(name, names))
 		return nil, nil
 	}
+	b.asked[bs.Source] = true
 	if keyed && bs.Source.key == nil {
 		b.add(k.line("from"), "%s: from: source %s needs a key, so that its rows find their matter", k.what, name)
 		return nil, nil
@@ -344,6 +347,16 @@ func bodyCode(v string) string {
 	return fmt.Sprintf("%q is no code: small letters, digits and . _ / - make one, at most 80; use slug(…)", v)
 }
 
+// longestKey bounds what databases keep in an index. A longer "key" is a text that strayed into the column.
+const longestKey = 500
+
+func indexable(v string) string {
+	if len(v) <= longestKey {
+		return ""
+	}
+	return fmt.Sprintf("%.40s… is longer than %d bytes", v, longestKey)
+}
+
 // fields reads `data:` and the like: names with values.
 func (b *binder) fields(d *dialect, k keyed, key string) []field {
 	var out []field
@@ -413,8 +426,8 @@ func (b *binder) bindOfficials() {
 			d = b.alone[src]
 		}
 		t := &officialTarget{from: src, when: d.compile(b.problems, k.value("when", false), "an official: when", true)}
-		t.key = b.target(d, k, "key", true, reject, nil)
-		t.name = b.target(d, k, "name", true, reject, nil)
+		t.key = b.target(d, k, "key", true, reject, indexable)
+		t.name = b.target(d, k, "name", true, reject, indexable)
 		t.data = b.fields(d, k, "data")
 		if pn := k.value("post", false); pn != nil {
 			pk := b.keys(pn, "a post", "when", "body", "title", "rank", "from", "to")
@@ -545,7 +558,7 @@ func (b *binder) checkUse() {
 		}
 	}
 	for _, s := range b.Sources {
-		if s.key == nil && !b.feeds(s) {
+		if s.key == nil && !b.asked[s] {
 			b.add(s.line, "source %s: without a key it must feed officials or bodies_from", s.Name)
 		}
 	}

@@ -10,7 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxRecord bounds one CSV record, so that a quotation mark that is never closed cannot swallow a file into memory.
+// maxRecord bounds one CSV record, so that neither a quotation mark that is never closed nor a line that never ends can
+// swallow a file into memory.
 const maxRecord = 1 << 20
 
 // A csvReader reads records as RFC 4180 writes them, and the files that people really send: with a byte order mark,
@@ -22,6 +23,7 @@ type csvReader struct {
 	line  int // on which the next record begins
 	buf   []byte
 	ends  []int
+	long  bool // the last record is longer than maxRecord; what is beyond was passed over
 }
 
 // A csvError is a fault of the file as a whole: nothing after it can be read with confidence.
@@ -44,12 +46,13 @@ func newCSVReader(r io.Reader, delim byte) *csvReader {
 func (c *csvReader) record() (fields []string, line int, err error) {
 	for {
 		line = c.line
-		c.buf, c.ends = c.buf[:0], c.ends[:0]
-		if err := c.scan(line); err != nil {
+		c.buf, c.ends, c.long = c.buf[:0], c.ends[:0], false
+		blank, err := c.scan(line)
+		if err != nil {
 			return nil, line, err
 		}
-		if len(c.ends) == 1 && len(c.buf) == 0 {
-			continue // a blank line
+		if blank {
+			continue
 		}
 		break
 	}
@@ -63,7 +66,8 @@ func (c *csvReader) record() (fields []string, line int, err error) {
 	return fields, line, nil
 }
 
-func (c *csvReader) scan(first int) error {
+// scan reads to the end of the record, or over a line with nothing in it.
+func (c *csvReader) scan(first int) (blank bool, err error) {
 	const (
 		start = iota // of a field
 		plain
@@ -71,35 +75,46 @@ func (c *csvReader) scan(first int) error {
 		afterQuote
 	)
 	state := start
-	any := false
-	for {
+	read := 0
+	end := func() {
+		c.ends = append(c.ends, len(c.buf))
+		blank = read == 0
+	}
+	keep := func(b byte) {
+		if len(c.buf) < maxRecord {
+			c.buf = append(c.buf, b)
+		} else {
+			c.long = true
+		}
+	}
+	for ; ; read++ {
 		b, err := c.r.ReadByte()
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
-				return err
+				return false, err
 			}
 			if state == quoted {
-				return &csvError{first, "a quotation mark is opened and never closed"}
+				return false, &csvError{first, "a quotation mark is opened and never closed"}
 			}
-			if !any {
-				return io.EOF
+			if read == 0 {
+				return false, io.EOF
 			}
-			c.ends = append(c.ends, len(c.buf))
-			return nil
-		}
-		any = true
-		if len(c.buf) > maxRecord {
-			return &csvError{first, "the record that begins here is longer than 1 MiB: most likely a quotation mark is opened and never closed"}
+			end()
+			return blank, nil
 		}
 		if state == quoted {
+			// What follows in quotation marks cannot be told from the lines they swallow.
+			if c.long {
+				return false, &csvError{first, "the record that begins here is longer than 1 MiB: most likely a quotation mark is opened and never closed"}
+			}
 			switch {
 			case b == '"':
 				state = afterQuote
 			case b == '\n':
 				c.line++
-				c.buf = append(c.buf, b)
+				keep(b)
 			default:
-				c.buf = append(c.buf, b)
+				keep(b)
 			}
 			continue
 		}
@@ -114,15 +129,15 @@ func (c *csvReader) scan(first int) error {
 				}
 			}
 			c.line++
-			c.ends = append(c.ends, len(c.buf))
-			return nil
+			end()
+			return blank, nil
 		case b == '"' && state == start:
 			state = quoted
 		case b == '"' && state == afterQuote: // "" inside quotes
-			c.buf = append(c.buf, b)
+			keep(b)
 			state = quoted
 		default:
-			c.buf = append(c.buf, b)
+			keep(b)
 			if state == start {
 				state = plain
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,9 @@ func newColumns(source string, names []string) *columns {
 	c.celType = cel.ObjectType(c.typeName)
 	for i, n := range names {
 		c.index[n] = i
+		if a := alias(n); a != n {
+			c.index[a] = i
+		}
 	}
 	return c
 }
@@ -242,7 +246,7 @@ func (l *dialect) compile(p *problems, n *node, what string, wantBool bool) *exp
 		p.add(n.line, "%s: an expression is wanted here", what)
 		return nil
 	}
-	checked, issues := l.env.Compile(n.scalar)
+	checked, issues := l.env.Compile(aliased(n.scalar))
 	if issues != nil && issues.Err() != nil {
 		l.explain(p, n, what, issues)
 		return nil
@@ -388,11 +392,12 @@ func (l *dialect) explain(p *problems, n *node, what string, issues *cel.Issues)
 		line := n.line + max(0, e.Location.Line()-1)
 		msg := e.Message
 		if name, ok := quoted(msg, "undefined field '"); ok {
+			name = unalias(name)
 			cols := l.columnsNamed(n.scalar, name)
 			if cols == nil {
 				p.add(line, "%s: no column is called %s", what, name)
 			} else {
-				p.add(line, "%s: %s has no column %s%s", what, strings.TrimPrefix(cols.typeName, "row."), name, didYouMean(name, cols.names))
+				p.add(line, "%s: %s has no column %s%s", what, strings.TrimPrefix(cols.typeName, "row."), name, insteadOf(name, cols.names))
 			}
 			continue
 		}
@@ -425,24 +430,26 @@ func (l *language) names(name string) bool {
 	return name == "rows"
 }
 
-// columnsNamed guesses which source an unknown column was asked of.
+// columnsNamed says which source an unknown column was asked of, nil if the text does not tell.
 func (l *dialect) columnsNamed(text, field string) *columns {
-	i := strings.Index(text, "."+field)
-	if i < 0 {
-		if i = strings.Index(text, ".`"+field); i < 0 {
-			return nil
-		}
+	at := regexp.MustCompile(`([A-Za-z0-9_]+)(?:\[[^\]]*\])?\.` + "`?" + regexp.QuoteMeta(field)).FindStringSubmatch(text)
+	if at == nil {
+		return nil
 	}
-	j := i
-	for j > 0 && (text[j-1] == '_' || text[j-1] >= 'a' && text[j-1] <= 'z' || text[j-1] >= 'A' && text[j-1] <= 'Z' || text[j-1] >= '0' && text[j-1] <= '9') {
-		j--
+	name := at[1]
+	// In list.map(x, x.column) the column is one of the list's.
+	if of := regexp.MustCompile(`([A-Za-z0-9_]+)\.[a-z_]+\(\s*` + name + `\s*,`).FindStringSubmatch(text); of != nil {
+		name = of[1]
+	}
+	if name == "row" || name == "rows" {
+		return l.src.cols
 	}
 	for _, s := range l.sources {
-		if s.Name == text[j:i] {
+		if s.Name == name {
 			return s.cols
 		}
 	}
-	return l.src.cols
+	return nil
 }
 
 func quoted(msg, before string) (string, bool) {

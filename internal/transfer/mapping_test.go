@@ -213,6 +213,7 @@ func TestCSVAsPeopleSendIt(t *testing.T) {
 		{"quoted line break", "a,b\n\"1\n\n2\",3\n4,5\n", [][]string{{"a", "b"}, {"1\n\n2", "3"}, {"4", "5"}}, []int{1, 2, 5}, ""},
 		{"quotation marks", `"say ""no""","a,b",c"d` + "\n", [][]string{{`say "no"`, "a,b", `c"d`}}, []int{1}, ""},
 		{"blank lines", "a\n\n\nb\n", [][]string{{"a"}, {"b"}}, []int{1, 4}, ""},
+		{"a line of nothing in quotation marks", "a\n\"\"\n", [][]string{{"a"}, {""}}, []int{1, 2}, ""},
 		{"empty fields", ",,\n", [][]string{{"", "", ""}}, []int{1}, ""},
 		{"ragged", "a,b\n1\n1,2,3\n", [][]string{{"a", "b"}, {"1"}, {"1", "2", "3"}}, []int{1, 2, 3}, ""},
 		{"never closed", "a,b\n1,\"2\n3,4\n", [][]string{{"a", "b"}}, []int{1}, "line 2: a quotation mark is opened and never closed"},

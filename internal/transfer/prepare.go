@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"sort"
 )
@@ -29,6 +30,7 @@ type prepared struct {
 	parties   int64
 	rejects   *rejects
 	files     []string // of rejected rows
+	reasons   tallied  // why they were rejected
 }
 
 func (p *prepared) close() {
@@ -41,16 +43,20 @@ func (p *prepared) close() {
 func prepare(ctx context.Context, pl *plan, inputs []*input, exists map[string]bool, opts *Options) (_ *prepared, err error) {
 	p := &prepared{plan: pl, inputs: inputs, existed: exists, rows: make([]Account, len(pl.Sources)),
 		officials: newSpool(opts.TempDir, opts.Memory), matters: newSpool(opts.TempDir, opts.Memory),
-		rejects: newRejects(opts.Rejects, len(pl.Sources))}
+		rejects: newRejects(opts.Rejects, pl.Sources)}
 	defer func() {
 		if err != nil {
 			p.close()
 		}
 	}()
-	p.notes = &notes{flags: map[string]*Flag{}, file: func(no int) string { return inputs[no].name }}
+	p.notes = &notes{flags: map[string]*Flag{}, values: map[string]tallied{}, file: func(no int) string { return inputs[no].name }}
 	p.notes.reject = func(source int, row *rowValue, reason string) error {
 		p.rows[source].Rejected++
+		p.reasons.add(shortened(ofItsOwn.ReplaceAllString(reason, "$1 …")))
 		return p.rejects.add(pl.Sources[source], inputs[row.file].header, inputs[row.file].name, row.line, reason, row.fields)
+	}
+	if err := p.rejects.spare(inputs); err != nil {
+		return nil, err
 	}
 	raw := newSpool(opts.TempDir, opts.Memory)
 	defer raw.close()
@@ -76,6 +82,9 @@ func prepare(ctx context.Context, pl *plan, inputs []*input, exists map[string]b
 	return p, nil
 }
 
+// ofItsOwn is what is different in every reason of a kind.
+var ofItsOwn = regexp.MustCompile(`\b(key|line) ("[^"]*"|[0-9]+)`)
+
 // read puts every row that can be read into raw, by key, and gathers the bodies they name. A source without a key is used up
 // here: each of its rows is an official or a body.
 func (p *prepared) read(ctx context.Context, m *mapper, raw *spool, opts *Options) error {
@@ -91,11 +100,10 @@ func (p *prepared) read(ctx context.Context, m *mapper, raw *spool, opts *Option
 	var buf []byte
 	for no, in := range p.inputs {
 		bs := p.sources[in.source.Name]
-		width := len(in.source.cols.names)
-		err := in.each(ctx, progress.add, func(fields []string, line int) error {
+		err := in.each(ctx, progress.add, func(fields []string, line int, why string) error {
 			p.rows[bs.no].Read++
 			row := &rowValue{cols: in.source.cols, fields: fields, file: no, line: line}
-			if why := unfit(fields, width); why != "" {
+			if why != "" {
 				return p.reject(bs.no, row, why)
 			}
 			in.source.clean(fields)
@@ -113,7 +121,9 @@ func (p *prepared) read(ctx context.Context, m *mapper, raw *spool, opts *Option
 					return err
 				}
 				if b != nil {
-					bodies.add(b)
+					if other := bodies.add(b); other != "" {
+						p.flag("body-described-differently", nil, row, other)
+					}
 					made++
 				}
 			}
@@ -134,6 +144,8 @@ func (p *prepared) read(ctx context.Context, m *mapper, raw *spool, opts *Option
 				return p.reject(bs.no, row, "key: "+err.Error())
 			case key == "":
 				return p.reject(bs.no, row, "the key is empty")
+			case len(key) > longestKey:
+				return p.reject(bs.no, row, "key: "+indexable(key))
 			}
 			buf = encodeRow(buf[:0], bs.no, no, line, fields)
 			return raw.add([]byte(key), buf)
@@ -264,14 +276,18 @@ func (p *prepared) settleOfficials(ctx context.Context, opts *Options) error {
 		var last *officialRecord
 		var posts []postRecord
 		counts := make([]int, len(p.rows))
-		differ := false
+		differ := ""
 		for _, v := range vals {
 			o, err := decodeOfficial(key, v)
 			if err != nil {
 				return err
 			}
-			if last != nil && (last.Name != o.Name || last.Data != o.Data) {
-				differ = true
+			switch {
+			case last == nil:
+			case last.Name != o.Name:
+				differ = "name"
+			case last.Data != o.Data && differ == "":
+				differ = "data"
 			}
 			for _, post := range o.Posts {
 				if !slices.Contains(posts, post) {
@@ -283,8 +299,8 @@ func (p *prepared) settleOfficials(ctx context.Context, opts *Options) error {
 			}
 			last = o
 		}
-		if differ {
-			p.flagKey("official-described-differently", string(key))
+		if differ != "" {
+			p.flagKey("official-described-differently", fmt.Sprintf("%s (%s)", key, differ))
 		}
 		last.Posts, last.counts = posts, counts
 		return settled.add(key, last.encode(nil))
@@ -340,15 +356,21 @@ func newBodySet(fixed []fixedBody, exists map[string]bool) *bodySet {
 	return s
 }
 
-// add takes the first description of each body.
-func (s *bodySet) add(b *bodyRecord) {
+// add takes the first description of each body, and says what another calls it.
+func (s *bodySet) add(b *bodyRecord) (other string) {
 	if known := s.found[b.Code]; known != nil {
 		s.last = known
-		return
+		for lang, name := range b.Names {
+			if name != "" && name != known.Names[lang] {
+				other = max(other, fmt.Sprintf("%s: %q and %q", b.Code, known.Names[lang], name))
+			}
+		}
+		return other
 	}
 	s.found[b.Code], s.last = b, b
 	s.codes[b.Code] = true
 	s.order = append(s.order, b.Code)
+	return ""
 }
 
 func (s *bodySet) has(code string) bool { return s.found[code] != nil }

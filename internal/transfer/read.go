@@ -134,6 +134,9 @@ func (in *input) readHeader() ([]string, error) {
 	if err != nil {
 		return nil, in.failed(err)
 	}
+	if r.long {
+		return nil, fmt.Errorf("%s: line 1 is longer than 1 MiB: is it a CSV file?", in.path)
+	}
 	for i := range fields {
 		fields[i] = strings.TrimSpace(fields[i])
 	}
@@ -192,14 +195,14 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// each reads the file from its first row to its last.
-func (in *input) each(ctx context.Context, read func(int64), row func(fields []string, line int) error) error {
+// each reads the file from its first row to its last. unfit says why a row cannot be taken, or "".
+func (in *input) each(ctx context.Context, read func(int64), row func(fields []string, line int, unfit string) error) error {
 	r, closer, err := in.open(in.hash, read)
 	if err != nil {
 		return err
 	}
 	defer closer()
-	first := in.source.Header != "false"
+	first, width := in.source.Header != "false", len(in.source.cols.names)
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -215,7 +218,11 @@ func (in *input) each(ctx context.Context, read func(int64), row func(fields []s
 			first = false
 			continue
 		}
-		if err := row(fields, line); err != nil {
+		why := unfit(fields, width)
+		if r.long {
+			why = "the line is longer than 1 MiB; what is beyond is left out here"
+		}
+		if err := row(fields, line, why); err != nil {
 			return err
 		}
 	}

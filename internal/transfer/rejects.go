@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,10 +12,11 @@ import (
 )
 
 // rejects writes the rows that were not taken, if it is given a path: one file for each source, with file, line and reason before the original
-// columns. Files appear under their names only when all rows are known, so that nobody reads half of one.
+// columns. Files appear under their names only when all rows are known, so that nobody reads half of one; a file that an
+// earlier run left is taken away if there is nothing to put in its place, so that nobody mends what is in order.
 type rejects struct {
 	base  string
-	many  bool
+	names []string // of the sources
 	files map[string]*rejectFile
 	shown []Reject
 }
@@ -25,12 +27,32 @@ type rejectFile struct {
 	path string
 }
 
-func newRejects(path string, sources int) *rejects {
-	return &rejects{base: path, many: sources > 1, files: map[string]*rejectFile{}}
+func newRejects(path string, sources []*Source) *rejects {
+	r := &rejects{base: path, files: map[string]*rejectFile{}}
+	for _, s := range sources {
+		r.names = append(r.names, s.Name)
+	}
+	return r
+}
+
+// spare makes sure that no input is overwritten: somebody may import the very file of rejects, mended.
+func (r *rejects) spare(inputs []*input) error {
+	for _, name := range r.names {
+		there, err := os.Stat(r.pathOf(name))
+		if r.base == "" || err != nil {
+			continue // nothing to overwrite
+		}
+		for _, in := range inputs {
+			if info, err := os.Stat(in.path); err == nil && os.SameFile(there, info) {
+				return fmt.Errorf("%s is where rejected rows go: rename it before you import it, or give them another place", in.path)
+			}
+		}
+	}
+	return nil
 }
 
 func (r *rejects) pathOf(source string) string {
-	if !r.many {
+	if len(r.names) == 1 {
 		return r.base
 	}
 	ext := filepath.Ext(r.base)
@@ -53,7 +75,7 @@ func (r *rejects) add(source *Source, header []string, file string, line int, re
 		}
 		out = &rejectFile{f: f, w: bufio.NewWriter(f), path: path}
 		r.files[source.Name] = out
-		if err := writeCSV(out.w, append([]string{"file", "line", "reason"}, header...)); err != nil {
+		if err := writeCSV(out.w, append(slices.Clone(ownColumns), header...)); err != nil {
 			return fmt.Errorf("rejected rows: %w", err)
 		}
 	}
@@ -61,6 +83,21 @@ func (r *rejects) add(source *Source, header []string, file string, line int, re
 		return fmt.Errorf("rejected rows: %w", err)
 	}
 	return nil
+}
+
+var ownColumns = []string{"file", "line", "reason"}
+
+// isOurs reports whether a file looks like one of rejected rows.
+func isOurs(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	want := strings.Join(ownColumns, ",") + ","
+	got := make([]byte, len(want))
+	_, err = io.ReadFull(f, got)
+	return err == nil && string(got) == want
 }
 
 // writeCSV is encoding/csv without its opinion about NUL and invalid UTF-8, which rejected rows may hold.
@@ -94,6 +131,11 @@ func (r *rejects) keep() ([]string, error) {
 		}
 		paths = append(paths, out.path)
 		delete(r.files, source)
+	}
+	for _, name := range r.names {
+		if path := r.pathOf(name); r.base != "" && !slices.Contains(paths, path) && isOurs(path) {
+			errs = append(errs, os.Remove(path))
+		}
 	}
 	slices.Sort(paths)
 	return paths, errors.Join(errs...)

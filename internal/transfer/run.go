@@ -196,12 +196,26 @@ type counters struct {
 	Matters   Account   `json:"matters"`
 	Rows      []Account `json:"rows"`
 	Gone      Gone      `json:"gone"`
-	Strangers int64     `json:"strangers"` // allegations whose official the data names nowhere
-	Examples  []string  `json:"examples"`  // matters with one
+	Strangers named     `json:"unexplained"` // allegations whose official the data names nowhere, and their matters
+	OtherKind named     `json:"other_kind"`  // matters that the record has as another kind
+}
+
+// named counts things and names the first of them.
+type named struct {
+	Count    int64    `json:"count"`
+	Examples []string `json:"examples"`
+}
+
+func (n *named) add(key string) {
+	n.Count++
+	if len(n.Examples) < examplesKept {
+		n.Examples = append(n.Examples, key)
+	}
 }
 
 func (p counters) clone() counters {
-	p.Rows, p.Gone.Examples, p.Examples = slices.Clone(p.Rows), slices.Clone(p.Gone.Examples), slices.Clone(p.Examples)
+	p.Rows, p.Gone.Examples = slices.Clone(p.Rows), slices.Clone(p.Gone.Examples)
+	p.Strangers.Examples, p.OtherKind.Examples = slices.Clone(p.Strangers.Examples), slices.Clone(p.OtherKind.Examples)
 	return p
 }
 
@@ -258,6 +272,10 @@ type runner struct {
 	ids     *idCache // of officials
 	bodyIDs map[string]ref.BodyID
 	tree    *register.Tree
+
+	// foreseen marks a runner that only says what it would do: what is not in the database has no id yet.
+	foreseen bool
+	missing  map[string]bool // officials that would have none afterwards
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -361,7 +379,7 @@ func (r *runner) summary() (Summary, error) {
 func (p *prepared) account(done counters) Summary {
 	s := Summary{Mapping: p.Name, Source: p.Source, Pack: p.packName,
 		Bodies: done.Bodies, Officials: done.Officials, Matters: done.Matters, Allegations: p.alleged,
-		Parties: p.parties, Gone: done.Gone, RejectsFile: strings.Join(p.files, ", "), Flags: []Flag{}}
+		Parties: p.parties, Gone: done.Gone, Reasons: p.reasons.most(), RejectsFile: strings.Join(p.files, ", "), Flags: []Flag{}}
 	for i, src := range p.Sources {
 		one := SourceSummary{Name: src.Name, Account: p.rows[i]}
 		one.Opened, one.Updated, one.Unchanged = done.Rows[i].Opened, done.Rows[i].Updated, done.Rows[i].Unchanged
@@ -377,12 +395,20 @@ func (p *prepared) account(done counters) Summary {
 	s.Officials.Read = p.people
 	s.Bodies.Read = int64(len(p.bodies))
 	for _, id := range p.order {
-		s.Flags = append(s.Flags, *p.flags[id])
+		f := *p.flags[id]
+		f.Values = p.values[id].most()
+		s.Flags = append(s.Flags, f)
 	}
-	if done.Strangers > 0 {
-		f := Flag{ID: "official-not-in-the-data", Count: done.Strangers, Label: builtIn["official-not-in-the-data"]}
-		for _, key := range done.Examples {
-			f.Examples = append(f.Examples, Example{Value: key})
+	for _, late := range []struct {
+		id string
+		named
+	}{{"official-not-in-the-data", done.Strangers}, {"kind-kept", done.OtherKind}} {
+		if late.Count == 0 {
+			continue
+		}
+		f := Flag{ID: late.id, Count: late.Count, Label: builtIn[late.id]}
+		for _, key := range late.Examples {
+			f.Examples = append(f.Examples, Example{Value: "matter " + key})
 		}
 		s.Flags = append(s.Flags, f)
 	}

@@ -1,6 +1,9 @@
 package transfer
 
 import (
+	"cmp"
+	"slices"
+
 	"plumbline/internal/pack"
 )
 
@@ -37,6 +40,43 @@ type Flag struct {
 	Label    pack.Text `json:"label,omitempty"`
 	Count    int64     `json:"count"`
 	Examples []Example `json:"examples"`
+	// Values are the different things said of the rows, the most frequent first, so that a table can be completed from them.
+	Values []Counted `json:"values,omitempty"`
+}
+
+// Counted is how often something occurs.
+type Counted struct {
+	Value string `json:"value"`
+	Count int64  `json:"count"`
+}
+
+// tallied counts different texts, as many as its bound allows; what comes later is not told apart any more.
+type tallied map[string]int64
+
+const (
+	valuesTold = 5000 // different texts that are told apart
+	valuesKept = 50   // and that a summary names
+)
+
+func (t *tallied) add(text string) {
+	if *t == nil {
+		*t = tallied{}
+	}
+	if _, known := (*t)[text]; known || len(*t) < valuesTold {
+		(*t)[text]++
+	}
+}
+
+// most returns the most frequent texts; equal ones in the order of the alphabet.
+func (t tallied) most() []Counted {
+	var out []Counted
+	for v, n := range t {
+		out = append(out, Counted{v, n})
+	}
+	slices.SortFunc(out, func(a, b Counted) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
+	})
+	return out[:min(len(out), valuesKept)]
 }
 
 // An Example is a line a flag was raised for.
@@ -69,6 +109,8 @@ type Summary struct {
 	Gone Gone `json:"gone"`
 
 	Flags []Flag `json:"flags"`
+	// Reasons are why rows were rejected, the most frequent first.
+	Reasons []Counted `json:"reasons,omitempty"`
 	// RejectsFile holds the rejected rows with their reasons; with several sources, one file for each, separated by commas.
 	RejectsFile string `json:"rejects_file,omitempty"`
 	// Preview is what a check shows of the records as they would be imported.

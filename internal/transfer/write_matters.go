@@ -168,6 +168,10 @@ func (r *runner) saveMatters(ctx context.Context, tx *store.Tx, batch []pendingM
 		if f == updated {
 			imported = append(imported, im)
 		}
+		if was.Matter.Kind != cmd.Kind {
+			done.OtherKind.add(p.Key)
+			p.digest = p.old.digest // so that the next run says it, too
+		}
 		if err := updateKey(ctx, tx, r.Source, whatMatter, p.old.key, p.digest, gone); err != nil {
 			return err
 		}
@@ -223,11 +227,12 @@ func (r *runner) official(key, matterKey string, done *counters) ref.OfficialID 
 		return 0
 	}
 	id, ok := r.ids.get(key)
-	if !ok {
-		done.Strangers++
-		if len(done.Examples) < examplesKept {
-			done.Examples = append(done.Examples, matterKey)
-		}
+	switch {
+	case ok:
+	case r.foreseen && !r.missing[key]:
+		return placeholder(key)
+	default:
+		done.Strangers.add(matterKey)
 	}
 	return ref.OfficialID(id)
 }

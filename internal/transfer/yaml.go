@@ -238,6 +238,23 @@ func distance(a, b string, limit int) int {
 	return min(row[len(b)], limit)
 }
 
+// insteadOf says which columns there are where one that is asked for is not.
+func insteadOf(name string, columns []string) string {
+	if n := didYouMean(name, columns); n != "" {
+		return n
+	}
+	const most = 12
+	switch {
+	case len(columns) == 0:
+		return ""
+	case len(columns) == 1:
+		return fmt.Sprintf("; its only column is %q: is the delimiter right?", columns[0])
+	case len(columns) > most:
+		return fmt.Sprintf("; its columns are %s and %d more", strings.Join(columns[:most], ", "), len(columns)-most)
+	}
+	return "; its columns are " + strings.Join(columns, ", ")
+}
+
 func didYouMean(s string, names []string) string {
 	if n := nearest(s, names); n != "" {
 		return "; did you mean " + n + "?"
