@@ -60,6 +60,8 @@ type root struct {
 	Stats    statsCmd    `cmd:"" group:"data" help:"Print the figures of a measure."`
 	Verify   verifyCmd   `cmd:"" group:"data" help:"Derive every table and figure again from the record and name each difference."`
 	Receipt  receiptCmd  `cmd:"" group:"data" help:"Check receipts, without a server or a database."`
+	Monitor  monitorCmd  `cmd:"" group:"outside" help:"Follow a log from outside, and say what is wrong with it."`
+	Witness  witnessCmd  `cmd:"" group:"outside" help:"Run a witness: cosign the heads of logs that do not contradict themselves."`
 	Pack     packCmd     `cmd:"" group:"run" help:"List, check, test and show packs, and load them into a database."`
 	Body     bodyCmd     `cmd:"" group:"run" help:"Enter the institutions and offices of the tree."`
 	Official officialCmd `cmd:"" group:"run" help:"Enter officials and the posts they hold."`
@@ -130,6 +132,7 @@ func newParser(r *root, t *terminal, exit func(int)) (*kong.Kong, error) {
 			{Key: "start", Title: "Start:"},
 			{Key: "data", Title: "Data:"},
 			{Key: "run", Title: "Run an office:"},
+			{Key: "outside", Title: "Watch an office:"},
 		}),
 		kong.Vars{
 			"log_level":  "info",

@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"plumbline/internal/fault"
+	"plumbline/internal/monitor"
+	"plumbline/internal/witness"
+)
+
+type monitorCmd struct {
+	URL           string        `arg:"" name:"url" help:"Address of the log, or of the office that has it."`
+	Key           []string      `name:"key" sep:"none" placeholder:"VKEY" help:"Verifier key of the log, or @FILE with it; got by a way that you trust. May be repeated."`
+	State         string        `name:"state" env:"PLUMBLINE_MONITOR_STATE" placeholder:"DIR" help:"Folder for the history. One for this address below ~/.local/state/plumbline if absent."`
+	Once          bool          `name:"once" help:"Look once and end."`
+	Every         time.Duration `name:"every" default:"5m" help:"How often to look."`
+	All           bool          `name:"all" help:"Read the whole log at the first look and once a day, not only what is new."`
+	WitnessPolicy string        `name:"witness-policy" env:"PLUMBLINE_WITNESS_POLICY" placeholder:"FILE" help:"Want the cosignatures of the witnesses in this policy (C2SP tlog-policy) on every head."`
+	Head          []string      `name:"head" sep:"none" placeholder:"FILE|URL" help:"Compare with a head that somebody else was shown. May be repeated."`
+	Timeout       time.Duration `name:"timeout" default:"20s" help:"How long to wait for one answer of the server."`
+	JSON          bool          `name:"json" help:"Print a line of JSON for each look."`
+}
+
+func (monitorCmd) Help() string { return helpText("monitor") }
+
+// longestPause is how long an outage may make the monitor wait before it looks again.
+const longestPause = 10 * time.Minute
+
+func (c *monitorCmd) Run(ctx context.Context, t *terminal) (err error) {
+	if c.Every < time.Second {
+		return problemf(fault.Invalid, "--every is at least 1s")
+	}
+	m, err := c.open(t)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	if found := m.Found(); found != "" {
+		t.note("The last look at this log found it wrong: %s", found)
+	}
+	pause := time.Second
+	for {
+		report, err := m.Check(ctx)
+		var bad *monitor.Wrong
+		var gone *monitor.Unreachable
+		wait := c.Every
+		switch {
+		case err == nil:
+			c.sayReport(t, m, report)
+			pause = time.Second
+		case ctx.Err() != nil:
+			return c.stopped(ctx)
+		case errors.As(err, &bad):
+			c.sayWrong(t, bad)
+			return errFoundWrong
+		case errors.As(err, &gone) && c.Once:
+			c.sayGone(t, m)
+			return problemf(fault.Unavailable, "the log could not be looked at: %v", gone)
+		case errors.As(err, &gone):
+			c.sayGone(t, m)
+			wait, pause = min(pause, c.Every), min(2*pause, longestPause)
+		case errors.Is(err, monitor.ErrUsage):
+			return problemf(fault.Invalid, "%s", strings.TrimPrefix(err.Error(), monitor.ErrUsage.Error()+": "))
+		default:
+			return err
+		}
+		if c.Once {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return c.stopped(ctx)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// stopped is how the end by a signal is told: following a log ends in no other way, looking once should have.
+func (c *monitorCmd) stopped(ctx context.Context) error {
+	if c.Once {
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (c *monitorCmd) open(t *terminal) (*monitor.Monitor, error) {
+	keys, err := keyArgs(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	config := monitor.Config{URL: c.URL, Keys: keys, Dir: c.State, All: c.All, Heads: c.Head, Timeout: c.Timeout}
+	if config.Dir == "" {
+		if config.Dir, err = stateFolder(c.URL); err != nil {
+			return nil, err
+		}
+	}
+	if c.WitnessPolicy != "" {
+		text, err := os.ReadFile(c.WitnessPolicy)
+		if err != nil {
+			return nil, &problem{kind: fault.NotFound, text: "cannot read the policy of witnesses", cause: err}
+		}
+		if config.Policy, err = witness.ParsePolicy(text); err != nil {
+			return nil, problemf(fault.Invalid, "%s: %v", c.WitnessPolicy, err)
+		}
+	}
+	m, err := monitor.Open(config)
+	switch {
+	case errors.Is(err, monitor.ErrUsage):
+		return nil, problemf(fault.Invalid, "%s", strings.TrimPrefix(err.Error(), monitor.ErrUsage.Error()+": "))
+	case err != nil:
+		return nil, &problem{kind: fault.Unavailable, text: "the history cannot be used", cause: err}
+	}
+	t.log.Debug("history", "folder", config.Dir)
+	return m, nil
+}
+
+// stateFolder is where the history of a log is kept if nobody says where.
+func stateFolder(url string) (string, error) {
+	base := os.Getenv("XDG_STATE_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", problemf(fault.Invalid, "there is no home folder to keep the history in: give --state DIR")
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	_, rest, _ := strings.Cut(url, "://")
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' {
+			return r
+		}
+		return '_'
+	}, strings.TrimRight(rest, "/"))
+	return filepath.Join(base, "plumbline", "monitor", strings.TrimLeft(name, ".")), nil
+}
+
+func (c *monitorCmd) line(t *terminal, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own structs
+	}
+	t.print("%s", b)
+}
+
+func (c *monitorCmd) sayReport(t *terminal, m *monitor.Monitor, r monitor.Report) {
+	if r.TookKey {
+		t.note("Nobody told this monitor the key of the log, so it took the one that the server itself shows. Compare it with one")
+		t.note("published elsewhere; until then, all that follows says is that the log does not contradict itself:")
+		for _, v := range m.Keys() {
+			t.note("  %s", v)
+		}
+	}
+	if c.JSON {
+		c.line(t, struct {
+			Event string `json:"event"`
+			monitor.Report
+		}{"ok", r})
+		return
+	}
+	at := r.At.Format("2006-01-02 15:04:05 MST")
+	for _, v := range r.NewKeys {
+		t.print("%s  %s has handed over to a new key: %s", at, r.Origin, v)
+	}
+	what := "continues all that was seen before"
+	switch {
+	case r.First:
+		what = "first look: nothing to compare with yet"
+	case r.Size == r.Before:
+		what = "unchanged"
+	}
+	extra := ""
+	if r.Size > r.Before && !r.First {
+		extra = ", " + number(int64(r.Size-r.Before)) + " new"
+	}
+	if len(r.Witnesses) > 0 {
+		what += "; cosigned by " + strings.Join(r.Witnesses, ", ")
+	}
+	if r.Compared > 0 {
+		what += "; agrees with " + plural(int64(r.Compared), "head", "heads") + " from elsewhere"
+	}
+	t.print("%s  %s: %s%s; %s", at, r.Origin, plural(int64(r.Size), "entry", "entries"), extra, what)
+}
+
+func (c *monitorCmd) sayWrong(t *terminal, bad *monitor.Wrong) {
+	if c.JSON {
+		c.line(t, map[string]string{"event": "wrong", "kind": string(bad.Kind), "text": bad.Text, "remedy": bad.Remedy, "evidence": bad.Evidence})
+		return
+	}
+	t.print("WRONG (%s): %s.", bad.Kind, bad.Text)
+	t.print("    -> %s.", bad.Remedy)
+	if bad.Evidence != "" {
+		t.print("    The signed heads are in %s.", bad.Evidence)
+	}
+}
+
+func (c *monitorCmd) sayGone(t *terminal, m *monitor.Monitor) {
+	g := m.Gone()
+	if c.JSON {
+		c.line(t, map[string]any{"event": "unreachable", "since": g.Since, "why": g.Why})
+		return
+	}
+	if !c.Once {
+		t.note("%s  not reachable since %s: %s", time.Now().UTC().Format("2006-01-02 15:04:05 MST"), g.Since.Format("2006-01-02 15:04:05 MST"), g.Why)
+	}
+}
