@@ -63,6 +63,7 @@ type message struct {
 	What  string
 	At    time.Time
 	Lines []string
+	Proof string // where its receipt is; of the reporter's own
 }
 
 var (
@@ -377,6 +378,9 @@ func (v *reporterView) messages(page *statusPage) {
 				text, _ := json.Marshal(x) // a plain value
 				msg.Lines = append(msg.Lines, labelled(v.say.Text(f.Label), string(text), true))
 			}
+		}
+		if msg.Mine {
+			msg.Proof = visitDoor.page + "?n=" + strconv.FormatInt(e.N, 10)
 		}
 		if len(msg.Lines) > 0 {
 			page.Messages = append(page.Messages, msg)

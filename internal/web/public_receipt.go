@@ -146,15 +146,18 @@ func (s *Server) receiptFile(w http.ResponseWriter, r *http.Request) error {
 
 // qrCode draws the address of the page where one comes back. The secret is not in it: what reads such a picture may keep
 // it, send it on or open it at once, and a photograph of the receipt's address gives nothing away.
-func qrCode(address string) (template.HTML, error) {
-	code, err := qr.Encode(address, qr.M)
+func qrCode(address string) (template.HTML, error) { return drawQR(address, qr.M, 132) }
+
+func drawQR(text string, level qr.Level, pixels int) (template.HTML, error) {
+	code, err := qr.Encode(text, level)
 	if err != nil {
 		return "", err
 	}
 	const quiet = 4 // modules of white around, as the standard asks
 	size := code.Size + 2*quiet
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="132" height="132" shape-rendering="crispEdges" aria-hidden="true" focusable="false"><rect width="%d" height="%d" fill="#fff"/><path fill="#14263b" d="`, size, size, size, size)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" shape-rendering="crispEdges" aria-hidden="true" focusable="false"><rect width="%d" height="%d" fill="#fff"/><path fill="#14263b" d="`,
+		size, size, pixels, pixels, size, size)
 	for y := range code.Size {
 		for x := 0; x < code.Size; x++ {
 			run := 0

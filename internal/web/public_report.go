@@ -420,6 +420,9 @@ func (d *draft) checkPage(fields []pack.Field, values matter.Values) (checkPage,
 		Action: d.action(), Hidden: d.hidden("check"), Anonymous: anonymous(fields, values),
 	}
 	page.Named = !page.Anonymous
+	if d.k.Discloses { // who comes forward says so in the clear, to the desk
+		page.Anonymous = !slices.ContainsFunc(fields, func(f pack.Field) bool { return f.Type == pack.TypeOfficial && values[f.ID] != nil })
+	}
 	for i := range fields {
 		f := &fields[i]
 		lines, err := d.answer(f, values[f.ID])

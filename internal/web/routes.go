@@ -29,6 +29,12 @@ func (s *Server) routes() []route {
 		// public_follow.go
 		{"GET /follow", public, s.follow},
 		{"POST /follow", public, s.followOpen},
+		// public_proof.go
+		{"POST /receipt/proof", public, s.receiptProof},
+		{"POST /receipt/proof/file", public, s.receiptProof},
+		{"GET /follow/proof", public, s.followProof},
+		{"GET /follow/proof/file", public, s.followProof},
+
 		{"POST /follow/leave", public, s.followLeave},
 		{"GET /follow/act/{action}", public, s.followActPage},
 		{"POST /follow/act/{action}", public, s.followAct},
@@ -58,6 +64,10 @@ func (s *Server) routes() []route {
 		// staff_act.go
 		{"GET /staff/matters/{ref}/act/{action}", staff, s.actPage},
 		{"POST /staff/matters/{ref}/act/{action}", staff, s.act},
+		// staff_proof.go
+		{"GET /staff/matters/{ref}/proof/{n}", staff, s.staffProof},
+		{"GET /staff/matters/{ref}/proof/{n}/file", staff, s.staffProof},
+
 		{"GET /staff/matters/{ref}/done/{n}", staff, s.donePage},
 		{"GET /staff/matters/{ref}/note", staff, s.notePage},
 		{"POST /staff/matters/{ref}/note", staff, s.note},

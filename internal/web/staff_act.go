@@ -243,7 +243,7 @@ func (s *Server) donePage(w http.ResponseWriter, r *http.Request) error {
 			page.Sections = append(page.Sections, section{Note: &view.Note{Tone: view.Info, Title: say.T("staff.done.letter.title"), Text: say.T("staff.done.letter")}})
 		}
 	}
-	page.Sections = append(page.Sections, section{Links: []view.Link{{Text: say.T("staff.done.matter", "ref", string(m.Ref)), Href: d.at()}, {Text: say.T("staff.done.work"), Href: "/staff"}}})
+	page.Sections = append(page.Sections, section{Links: []view.Link{{Text: say.T("proof.staff.done"), Href: d.proofHref(e.N)}, {Text: say.T("staff.done.matter", "ref", string(m.Ref)), Href: d.at()}, {Text: say.T("staff.done.work"), Href: "/staff"}}})
 	return sheetView.Show(s.site, w, r, page)
 }
 

@@ -40,6 +40,9 @@ type dossier struct {
 	v         access.Viewer
 	say       *words.Speaker
 	s         *Server
+
+	forward                *matter.Forward // of the official it is about, if they came forward
+	forwardBy, forwardLead matter.Row      // by which matter they did, and the first lead, if there is one
 }
 
 // open reads a matter for a reader. What they may not see does not exist.
@@ -72,6 +75,9 @@ func (s *Server) dossier(ctx context.Context, tx *store.Tx, v access.Viewer, say
 		return nil, err
 	}
 	if err := d.loadNames(ctx, tx); err != nil {
+		return nil, err
+	}
+	if err := d.loadForward(ctx, tx); err != nil {
 		return nil, err
 	}
 	return d, d.loadRelated(ctx, tx)
@@ -364,6 +370,9 @@ func overviewTab(d *dossier, page *sheet) {
 	}
 	rows = append(rows, d.data()...)
 	page.Sections = append(page.Sections, section{Heading: say.T("staff.summary"), List: &view.SummaryList{Rows: withValue(rows)}})
+	if came, ok := d.cameForward(); ok {
+		page.Sections = append(page.Sections, came)
+	}
 	page.Sections = append(page.Sections, d.toldAtOpening()...)
 	if clocks := d.clocks(); len(clocks.Rows) > 0 {
 		page.Sections = append(page.Sections, section{Heading: say.T("staff.clocks"), Table: &clocks})
@@ -871,6 +880,7 @@ func (d *dossier) event(e matter.Event) view.Event {
 	}
 	if e.Index != 0 {
 		ev.Proof = say.T("staff.entry.number", "n", e.Index)
+		ev.Link = view.Link{Text: say.T("proof.link"), Href: d.proofHref(e.N), Hidden: ev.Title}
 	}
 	for _, c := range e.Consequences {
 		ev.Changes = append(ev.Changes, d.change(c)...)

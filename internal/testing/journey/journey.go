@@ -21,6 +21,7 @@ import (
 	"plumbline/internal/account"
 	"plumbline/internal/fault"
 	"plumbline/internal/journal"
+	"plumbline/internal/ledger"
 	"plumbline/internal/matter"
 	"plumbline/internal/office"
 	"plumbline/internal/pack"
@@ -48,6 +49,8 @@ var People = map[string][]string{
 	"custodian":               {"custodian@town"},
 	"supervisor":              {"supervisor@town"},
 	"regional supervisor":     {"supervisor@region"},
+	"inspector":               {"inspector@town"},
+	"regional inspector":      {"inspector@region"},
 	"named officer":           {"intake@town"},
 	"officer of another town": {"intake@other"},
 	"administrator":           {"admin@region"},
@@ -63,6 +66,7 @@ type Office struct {
 	Accounts *account.Accounts
 	Engine   *matter.Engine
 	Figures  *tally.Tally
+	Ledger   *ledger.Ledger
 	Book     *words.Book
 	URL      string
 	Account  map[string]ref.AccountID
@@ -87,13 +91,14 @@ func Open(t *testing.T, db *store.DB) *Office {
 	o.Accounts = account.New(db, o.Office, o.Now)
 	o.Engine = matter.New(db, o.Office, o.Now)
 	o.Figures = tally.New(o.Office)
+	o.Ledger = ledger.New(db, ledger.Options{Now: o.Now})
 	hash, err := o.Accounts.HashPassword(ctx, Password)
 	o.must(err)
 	o.must(db.Tx(ctx, func(tx *store.Tx) error { return o.settle(ctx, tx, hash) }))
 	if o.Book, err = words.Load(); err != nil {
 		t.Fatal(err)
 	}
-	handler, err := web.New(web.Deps{DB: db, Engine: o.Engine, Office: o.Office, Accounts: o.Accounts, Figures: o.Figures, Book: o.Book,
+	handler, err := web.New(web.Deps{DB: db, Engine: o.Engine, Office: o.Office, Accounts: o.Accounts, Figures: o.Figures, Ledger: o.Ledger, Book: o.Book,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Now: o.Now})
 	o.must(err)
 	srv := httptest.NewServer(handler)
