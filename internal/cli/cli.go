@@ -60,6 +60,7 @@ type root struct {
 	Stats    statsCmd    `cmd:"" group:"data" help:"Print the figures of a measure."`
 	Verify   verifyCmd   `cmd:"" group:"data" help:"Derive every table and figure again from the record and name each difference."`
 	Receipt  receiptCmd  `cmd:"" group:"data" help:"Check receipts, without a server or a database."`
+	Sample   sampleCmd   `cmd:"" group:"data" help:"Draw closed matters at random for inspection, and repeat draws."`
 	Monitor  monitorCmd  `cmd:"" group:"outside" help:"Follow a log from outside, and say what is wrong with it."`
 	Witness  witnessCmd  `cmd:"" group:"outside" help:"Run a witness: cosign the heads of logs that do not contradict themselves."`
 	Pack     packCmd     `cmd:"" group:"run" help:"List, check, test and show packs, and load them into a database."`

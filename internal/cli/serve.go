@@ -90,6 +90,8 @@ type serveOptions struct {
 const (
 	clockEvery  = 5 * time.Second  // clocks that ran out
 	officeEvery = 10 * time.Second // packs and settings that another process changed
+
+	inspectionsEvery = time.Minute // what a draw has left to open
 )
 
 // serve runs the pages and everything that goes on behind them.
@@ -115,6 +117,13 @@ func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
 				return err
 			})},
 			{Name: "office", Run: every(officeEvery, a.office.Refresh)},
+			{Name: "inspections", Run: every(inspectionsEvery, func(ctx context.Context) error {
+				opened, err := a.samples().Resume(ctx)
+				if opened.Now > 0 {
+					t.log.Info("inspections of matters drawn at random opened", "matters", opened.Now)
+				}
+				return err
+			})},
 		},
 	}
 	if routed, ok := handler.(interface{ Route(*http.Request) string }); ok {

@@ -6,6 +6,7 @@ package words
 var dynamic = []string{
 	"flash.",           // view.Flash: every message for the next page
 	"admin.entry.",     // web: an entry of an account, by its action
+	"sample.seed.",     // sample: what is wrong with a random value, by its kind
 	"staff.actor.",     // web: who acts without an account, by duty
 	"staff.channel.",   // web: how a report came in
 	"staff.check.",     // web: an answer on a check sheet
@@ -21,5 +22,9 @@ var dynamic = []string{
 	"figures.said.",    // web: the first sentence of a figure, by what it counts
 	"figures.source.",  // web: where what is counted comes from
 	"tally.imported.",  // tally: a value of the dimension "imported"
+	"verify.say.",      // web: a text of the page that checks receipts, shown by its script
+	"verify.flaw.",     // web: what is wrong with a receipt, by the code of the flaw
+	"verify.do.",       // web: what to do then
+	"verify.action.",   // web: an entry that no pack names, by its action
 	"effect.",          // web: what a step does in law, where a rule of fairness misses it
 }

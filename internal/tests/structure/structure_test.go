@@ -36,7 +36,7 @@ var layers = [][]string{
 	{"internal/access"},
 	{"internal/matter"},
 	{"internal/account", "internal/intake", "internal/ledger", "internal/office", "internal/tally"},
-	{"internal/rehearse", "internal/transfer"},
+	{"internal/rehearse", "internal/sample", "internal/transfer"},
 	{"internal/web/assets", "internal/web/templates"},
 	{"internal/web/view"},
 	{"internal/web"},
