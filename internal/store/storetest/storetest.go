@@ -2,7 +2,11 @@
 package storetest
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"plumbline/internal/store"
@@ -36,6 +40,29 @@ func SQLiteURL(t testing.TB) string {
 func PostgresURL(t testing.TB) string {
 	t.Helper()
 	return pgtest.URL(t)
+}
+
+// Copy makes a copy of the database at url, which nobody has open, gone when the test ends, and returns its URL.
+func Copy(t testing.TB, url string) string {
+	t.Helper()
+	from, ok := strings.CutPrefix(url, "sqlite:")
+	if !ok {
+		return pgtest.Copy(t, url)
+	}
+	to := filepath.Join(t.TempDir(), "copy.db")
+	for _, end := range []string{"", "-wal"} {
+		content, err := os.ReadFile(from + end)
+		if errors.Is(err, fs.ErrNotExist) && end != "" {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to+end, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return "sqlite:" + to
 }
 
 // Open opens url and closes it when the test ends.

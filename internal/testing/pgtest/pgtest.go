@@ -34,18 +34,37 @@ func URL(t testing.TB) string {
 		}
 		t.Skipf("no PostgreSQL for this test: %v (install the package postgresql, or set PLUMBLINE_TEST_POSTGRES)", err)
 	}
-	name := "plumbline_test_" + randomName()
-	admin := open(t, server)
 	// template0 sorts by bytes as SQLite does; the installed template1 may hold anything.
-	run(t, admin, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'")
-	t.Cleanup(func() {
-		run(t, admin, "DROP DATABASE "+name+" WITH (FORCE)")
-		_ = admin.Close() // the test is over
-	})
+	return create(t, server, "template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'")
+}
+
+// Copy makes a copy of a database that nobody is connected to, dropped when the test ends, and returns its URL.
+func Copy(t testing.TB, of string) string {
+	t.Helper()
+	u, err := url.Parse(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return create(t, of, strings.TrimPrefix(u.Path, "/"))
+}
+
+func create(t testing.TB, server, template string) string {
+	t.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if template == strings.TrimPrefix(u.Path, "/") {
+		u.Path = "/postgres" // a database is copied from another
+		server = u.String()
+	}
+	name := "plumbline_test_" + randomName()
+	admin := open(t, server)
+	run(t, admin, "CREATE DATABASE "+name+" TEMPLATE "+template)
+	t.Cleanup(func() {
+		run(t, admin, "DROP DATABASE "+name+" WITH (FORCE)")
+		_ = admin.Close() // the test is over
+	})
 	u.Path = "/" + name
 	return u.String()
 }
