@@ -2,6 +2,8 @@ package verify
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -90,3 +92,6 @@ func (f *Flaw) Unwrap() error { return f.cause }
 func atLine(line int, code, detail string) *Flaw {
 	return &Flaw{Code: code, Line: line, Detail: detail}
 }
+
+// FlawCodes lists the codes in order, for whoever says them in other words.
+func FlawCodes() []string { return slices.Sorted(maps.Keys(flaws)) }

@@ -1067,7 +1067,7 @@ func TestABodyInALargeTree(t *testing.T) {
 }
 
 // publicPages are all pages that stand by themselves.
-var publicPages = []string{"/", "/how", "/report", "/follow", "/about", "/privacy", "/accessibility"}
+var publicPages = []string{"/", "/how", "/report", "/follow", "/verify", "/about", "/privacy", "/accessibility"}
 
 func TestEveryPublicPageInBothLanguages(t *testing.T) {
 	w := publicSQLite(t)

@@ -15,6 +15,9 @@ func (s *Server) routes() []route {
 		// log.go; what programs read of the log is in logFiles
 		{"GET /log", public, s.showLog},
 
+		// verify.go
+		{"GET /verify", public, s.verifyReceipt},
+
 		// public_how.go
 		{"GET /how", public, s.how},
 

@@ -24,14 +24,17 @@ for (const forbidden of [/transport/i, /crest/i, /@font-face/i, /url\(/i, /@impo
 }
 writeFileSync(join(dist, 'app.css'), css)
 
-await esbuild.build({
-  entryPoints: [join(src, 'js', 'app.mjs')],
-  outfile: join(dist, 'app.js'),
-  bundle: true, minify: true, format: 'esm', target: ['es2020'], legalComments: 'none', charset: 'utf8',
-  logLevel: 'warning',
-})
-const js = readFileSync(join(dist, 'app.js'), 'utf8')
-if (/\beval\(|new Function\(/.test(js)) throw new Error('the built script evaluates strings; the content security policy forbids that')
+// app.js is for every page, verify.js for the one that checks receipts.
+for (const script of ['app', 'verify']) {
+  await esbuild.build({
+    entryPoints: [join(src, 'js', `${script}.mjs`)],
+    outfile: join(dist, `${script}.js`),
+    bundle: true, minify: true, format: 'esm', target: ['es2020'], legalComments: 'none', charset: 'utf8',
+    logLevel: 'warning',
+  })
+  const js = readFileSync(join(dist, `${script}.js`), 'utf8')
+  if (/\beval\(|new Function\(/.test(js)) throw new Error('a built script evaluates strings; the content security policy forbids that')
+}
 
 for (const file of ['mark.svg', 'mark-light.svg', 'favicon.svg']) copyFileSync(join(src, file), join(dist, file))
 
