@@ -140,3 +140,15 @@ func saveTiles(ctx context.Context, tx *store.Tx, there map[[2]int64]int, tiles 
 	}
 	return nil
 }
+
+// CommitmentOf is what the log holds of an entry with the given secret; nil where the bytes are no entry.
+func CommitmentOf(secret, entry []byte) []byte {
+	if len(secret) != len(verify.Secret{}) {
+		return nil
+	}
+	c, err := commit(verify.Secret(secret), entry)
+	if err != nil {
+		return nil
+	}
+	return c[:]
+}

@@ -47,6 +47,16 @@ func (t *tower) add(leaf tlog.Hash, full fullTile) {
 	}
 }
 
+func (t *tower) clone() *tower {
+	c := &tower{size: t.size, levels: make([][]byte, len(t.levels))}
+	for i, hashes := range t.levels {
+		if hashes != nil {
+			c.levels[i] = append(make([]byte, 0, tileWidth*hashSize), hashes...)
+		}
+	}
+	return c
+}
+
 // root is the hash over the whole tree.
 func (t *tower) root() verify.Hash {
 	var root tlog.Hash

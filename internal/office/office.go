@@ -131,6 +131,9 @@ type Office struct {
 // ErrEmpty is returned by Open for a database in which no pack was loaded yet. The Office it comes with can load one.
 var ErrEmpty = errors.New("no pack is loaded in this database yet; plumbline init loads one")
 
+// ErrReplaced is in the chain when the text of a pack in the database is not what was loaded.
+var ErrReplaced = errors.New("it was changed behind the system's back")
+
 // An Option changes how an office is opened.
 type Option func(*Office)
 
@@ -242,7 +245,7 @@ func (o *Office) version(ctx context.Context, name, version string) (*pack.Pack,
 	}
 	// The rules a matter runs under are only as good as their bytes: they must be those that were loaded.
 	if got := pack.Digest(files); got != digest {
-		return nil, fmt.Errorf("office: pack %s in the database has digest %s, but was loaded as %s: it was changed behind the system's back", key, got, digest)
+		return nil, fmt.Errorf("office: pack %s in the database has digest %s, but was loaded as %s: %w", key, got, digest, ErrReplaced)
 	}
 	p, err = pack.Load(filesFS(files))
 	if err != nil {

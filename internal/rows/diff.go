@@ -19,6 +19,15 @@ const (
 	Gap        Problem = "gap"        // a number is missing between an entry and the one before
 	Unreadable Problem = "unreadable" // an entry's bytes cannot be read, or not folded
 	Mislabeled Problem = "mislabeled" // a column beside an entry's bytes disagrees with the bytes
+
+	// And in what way the record differs from the public log over it, or that from what was signed.
+	Rewritten  Problem = "rewritten"   // the bytes of an entry are not those that were logged
+	Moved      Problem = "moved"       // an entry stands at another place than it was logged at
+	Removed    Problem = "removed"     // an entry that was logged is not there
+	CutOff     Problem = "cut-off"     // the end of the log that was signed is not there
+	RolledBack Problem = "rolled-back" // the key has signed more than there is
+	Forked     Problem = "forked"      // another history than this was signed
+	Unsigned   Problem = "unsigned"    // a checkpoint bears no signature that holds
 )
 
 // A Difference is one place where a table does not hold what the record says.
@@ -40,6 +49,18 @@ func (d Difference) String() string {
 		return fmt.Sprintf("%s %s: the row is missing", d.Table, d.Key)
 	case Unrecorded:
 		return fmt.Sprintf("%s %s: no entry made this row", d.Table, d.Key)
+	case Rewritten:
+		return fmt.Sprintf("%s %s: %s was changed after it was logged", d.Table, d.Key, d.Column)
+	case Moved:
+		return fmt.Sprintf("%s %s: it was logged at position %s and stands at %s", d.Table, d.Key, d.Want, d.Got)
+	case Removed:
+		return fmt.Sprintf("%s %s: it was logged and is not there any more", d.Table, d.Key)
+	case CutOff, RolledBack:
+		return fmt.Sprintf("%s %s: %s entries were signed, and there are %s", d.Table, d.Key, d.Want, d.Got)
+	case Forked:
+		return fmt.Sprintf("%s %s: another history was signed: root %s, and this one has %s", d.Table, d.Key, d.Want, d.Got)
+	case Unsigned:
+		return fmt.Sprintf("%s %s: no key of this log signed it: %s", d.Table, d.Key, d.Got)
 	}
 	return fmt.Sprintf("%s %s: %s: want %q, got %q", d.Table, d.Key, d.Problem, d.Want, d.Got)
 }
