@@ -27,7 +27,7 @@ const (
 	signAtLeast = time.Hour
 
 	signPoll    = 500 * time.Millisecond // how long leaves that another process added may go unnoticed
-	signLease   = 10 * time.Second
+	signLease   = 5 * time.Second
 	signSlowest = time.Minute // longest pause after failures
 	witnessTime = 20 * time.Second
 )
