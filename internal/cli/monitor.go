@@ -24,6 +24,7 @@ type monitorCmd struct {
 	WitnessPolicy string        `name:"witness-policy" env:"PLUMBLINE_WITNESS_POLICY" placeholder:"FILE" help:"Want the cosignatures of the witnesses in this policy (C2SP tlog-policy) on every head."`
 	Head          []string      `name:"head" sep:"none" placeholder:"FILE|URL" help:"Compare with a head that somebody else was shown. May be repeated."`
 	Timeout       time.Duration `name:"timeout" default:"20s" help:"How long to wait for one answer of the server."`
+	Confirm       time.Duration `name:"confirm" default:"2s" help:"Pause before something is looked at again that a proxy could have garbled; it is found wrong when it is seen three times in a row."`
 	JSON          bool          `name:"json" help:"Print a line of JSON for each look."`
 }
 
@@ -94,7 +95,7 @@ func (c *monitorCmd) open(t *terminal) (*monitor.Monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := monitor.Config{URL: c.URL, Keys: keys, Dir: c.State, All: c.All, Heads: c.Head, Timeout: c.Timeout}
+	config := monitor.Config{URL: c.URL, Keys: keys, Dir: c.State, All: c.All, Heads: c.Head, Timeout: c.Timeout, Confirm: c.Confirm}
 	if config.Dir == "" {
 		if config.Dir, err = stateFolder(c.URL); err != nil {
 			return nil, err
@@ -118,6 +119,14 @@ func (c *monitorCmd) open(t *terminal) (*monitor.Monitor, error) {
 	}
 	t.log.Debug("history", "folder", config.Dir)
 	return m, nil
+}
+
+// shortKey leaves out the middle of a key that would fill the screen.
+func shortKey(vkey string) string {
+	if len(vkey) <= 150 {
+		return vkey
+	}
+	return vkey[:100] + "…" + vkey[len(vkey)-12:]
 }
 
 // stateFolder is where the history of a log is kept if nobody says where.
@@ -153,7 +162,7 @@ func (c *monitorCmd) sayReport(t *terminal, m *monitor.Monitor, r monitor.Report
 		t.note("Nobody told this monitor the key of the log, so it took the one that the server itself shows. Compare it with one")
 		t.note("published elsewhere; until then, all that follows says is that the log does not contradict itself:")
 		for _, v := range m.Keys() {
-			t.note("  %s", v)
+			t.note("  %s", shortKey(v))
 		}
 	}
 	if c.JSON {
@@ -165,7 +174,7 @@ func (c *monitorCmd) sayReport(t *terminal, m *monitor.Monitor, r monitor.Report
 	}
 	at := r.At.Format("2006-01-02 15:04:05 MST")
 	for _, v := range r.NewKeys {
-		t.print("%s  %s has handed over to a new key: %s", at, r.Origin, v)
+		t.print("%s  %s has handed over to a new key: %s", at, r.Origin, shortKey(v))
 	}
 	what := "continues all that was seen before"
 	switch {

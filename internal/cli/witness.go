@@ -42,7 +42,7 @@ func (f witnessDB) open(ctx context.Context, t *terminal, must bool) (*store.DB,
 	if err := db.Migrate(ctx, witness.Migrations); err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && (f.Key == "store.newer" || f.Key == "store.migration-changed") {
-			err = &problem{kind: fault.Conflict, text: "this is not the database of a witness, or a newer program made it; a witness needs a database of its own", cause: f.Cause}
+			err = problemf(fault.Conflict, "this is not the database of a witness, or a newer program made it; a witness needs a database of its own")
 		}
 		return nil, errors.Join(err, db.Close())
 	}

@@ -37,9 +37,10 @@ type Monitor struct {
 	fetch  *fetcher
 	prefix string // where the log is, once that is known
 
-	readAll time.Time // when the whole log was read
-	suspect int       // how often in a row something was wrong that an intermediary could have garbled
-	since   *Gone     // the outage that goes on, nil if none does
+	strangers string    // keys that sign the head too, and whom no trusted key handed over to
+	readAll   time.Time // when the whole log was read
+	suspect   int       // how often in a row something was wrong that an intermediary could have garbled
+	since     *Gone     // the outage that goes on, nil if none does
 }
 
 // Gone is an outage.
@@ -403,18 +404,21 @@ func (m *Monitor) open(ctx context.Context, signed []byte, report *Report) (veri
 	if err == nil && m.h.note != nil && head.Origin != m.h.last.Origin {
 		return head, wrong(Origin, true, [][]byte{m.h.note, signed}, "the head is of %q, and the log followed here is %q", head.Origin, m.h.last.Origin)
 	}
-	stranger := err == nil && unknownKey(n, head.Origin)
+	strangers := ""
+	if err == nil {
+		strangers = unknownKeys(n, head.Origin)
+	}
+	stranger := strangers != m.strangers
 	var flaw *verify.Flaw
 	if errors.As(err, &flaw) && flaw.Code == verify.FlawUnsigned {
 		stranger = true
 	}
 	if stranger {
 		followed, failed := m.follow(ctx)
-		if failed != nil && err != nil {
-			var gone *Unreachable
-			if errors.As(failed, &gone) && !isMissing(failed) {
-				return head, failed
-			}
+		if failed == nil || isMissing(failed) {
+			m.strangers = strangers // there is nothing more to learn of them
+		} else if err != nil && errors.As(failed, new(*Unreachable)) {
+			return head, failed
 		}
 		if len(followed) > 0 {
 			if err := m.trust("handed over", followed); err != nil {
@@ -450,14 +454,15 @@ func detail(err error) string {
 	return ""
 }
 
-// unknownKey tells whether the log signed with a key that is not known as well: it may be handing over.
-func unknownKey(n *note.Note, origin string) bool {
+// unknownKeys names the keys that signed for the log as well and are not trusted: it may be handing over to them.
+func unknownKeys(n *note.Note, origin string) string {
+	ids := ""
 	for _, s := range n.UnverifiedSigs {
 		if s.Name == origin {
-			return true
+			ids += fmt.Sprintf(" %08x", s.Hash)
 		}
 	}
-	return false
+	return ids
 }
 
 // follow returns the keys that the trusted ones handed over to and that are not known yet.
