@@ -150,6 +150,9 @@ func (s *Server) proofQR(r *http.Request, say *words.Speaker, receipt verify.Rec
 	if err != nil {
 		return "", say.T("proof.qr.long")
 	}
+	if len(receipt.Further) > 0 {
+		return svg, say.T("proof.qr") + " " + say.T("proof.qr.steps")
+	}
 	return svg, say.T("proof.qr")
 }
 

@@ -130,7 +130,8 @@ func (s *Server) reporterReceipt(ctx context.Context, tx *store.Tx, say *words.S
 		return nil, err
 	}
 	p := &reporterReceipt{reporterView: v, n: a.n}
-	if i := slices.IndexFunc(v.history, func(e matter.Event) bool { return e.N == a.n }); i < 0 || !v.own(v.history[i]) {
+	i := slices.IndexFunc(v.history, func(e matter.Event) bool { return e.N == a.n })
+	if i < 0 || !v.own(v.history[i]) || a.words && !v.byReporter(v.history[i].Entry) {
 		return nil, fault.New(fault.NotFound, "fault.notfound", nil)
 	}
 	if p.checkpoint, err = s.Ledger.Latest(ctx, tx); err != nil {
@@ -205,7 +206,10 @@ func (p *reporterReceipt) page(r *http.Request, door proofDoor, a proofAsk) proo
 	page.QR, page.QRText = s.proofQR(r, say, p.receipt)
 	page.Save = []proofSave{
 		{Button: say.T("proof.save"), Text: say.T("proof.save.text"), Get: door.get, Action: door.file, Hidden: door.hiddenInputs(proofAsk{n: p.n})},
-		{Button: say.T("proof.save.words"), Text: say.T("proof.save.words.text"), Get: door.get, Action: door.file, Hidden: door.hiddenInputs(proofAsk{p.n, true}), Quiet: true},
+	}
+	if p.byReporter(e.Entry) { // what staff wrote down on somebody's behalf holds who they are
+		page.Save = append(page.Save, proofSave{Button: say.T("proof.save.words"), Text: say.T("proof.save.words.text"), Get: door.get, Action: door.file,
+			Hidden: door.hiddenInputs(proofAsk{p.n, true}), Quiet: true})
 	}
 	if door.get {
 		for _, other := range p.history {

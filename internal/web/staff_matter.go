@@ -725,8 +725,12 @@ func (d *dossier) allegations() view.Table {
 			when.Text = say.Date(a.Time)
 		}
 		when.Sub = a.Place
+		what := view.Cell{Text: say.T("staff.allegation.conduct.none"), Header: true}
+		if a.Conduct != "" {
+			what.Text, what.Sub = d.l.conduct(a.Conduct), d.l.category(a.Category)
+		}
 		t.Rows = append(t.Rows, view.Row{Cells: []view.Cell{
-			{Text: strconv.FormatInt(a.No, 10)}, {Text: d.l.conduct(a.Conduct), Sub: d.l.category(a.Category), Header: true}, who, when, d.findingCell(a),
+			{Text: strconv.FormatInt(a.No, 10)}, what, who, when, d.findingCell(a),
 		}})
 	}
 	return t
