@@ -469,7 +469,7 @@ func (g *group) row(no int, s *scope, rec *matterRecord, official func(*official
 		}
 		if r != nil {
 			met = append(met, r)
-			if t != nil && o == t.ownOfficial {
+			if own == "" {
 				own = r.Key
 			}
 		}
@@ -479,7 +479,7 @@ func (g *group) row(no int, s *scope, rec *matterRecord, official func(*official
 		if err != nil {
 			return err
 		}
-		if t.ownOfficial != nil {
+		if t.own {
 			a.Official = own
 		}
 		rec.Allegations = append(rec.Allegations, *a)

@@ -87,7 +87,7 @@ type allegationTarget struct {
 	key, official, described, conduct, category, time *target
 	place, rank, body, finding, standard, outcome     *target
 	data                                              []field
-	ownOfficial                                       *officialTarget // the official of the same row
+	own                                               bool // the official is the one of the same row
 }
 
 type partyTarget struct {
@@ -492,13 +492,7 @@ func (b *binder) bindAllegations() {
 		outcome:   b.target(d, k, "outcome", false, reject, known("outcome", b.words.outcomes)),
 		data:      b.fields(d, k, "data"),
 	}
-	if t.official == nil {
-		for _, o := range b.officials {
-			if o.from == src {
-				t.ownOfficial = o
-			}
-		}
-	}
+	t.own = t.official == nil && slices.ContainsFunc(b.officials, func(o *officialTarget) bool { return o.from == src })
 	b.allegation = t
 }
 

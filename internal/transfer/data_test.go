@@ -71,15 +71,20 @@ var cities = []city{
 	},
 }
 
-// eachCity runs a test with each city on each kind of database, fresh.
+// eachCity runs a test with each city on each kind of database, fresh. Importing takes long, so that all run side by side
+// and each looks at everything that one import can show.
 func eachCity(t *testing.T, test func(t *testing.T, c city, db *store.DB, o *office.Office, files []string)) {
+	t.Parallel()
 	for _, c := range cities {
 		t.Run(c.mapping, func(t *testing.T) {
+			t.Parallel()
 			var files []string
 			for _, f := range c.files {
 				files = append(files, data.File(t, f))
 			}
-			world.Each(t, func(t *testing.T, db *store.DB) {
+			world.EachURL(t, func(t *testing.T, url string) {
+				t.Parallel()
+				db := world.Open(t, url)
 				test(t, c, db, ready(t, db, c.mapping), files)
 			})
 		})
@@ -153,57 +158,113 @@ func check(t *testing.T, what string, want, got map[string]int64) {
 	}
 }
 
+// holds makes sure that the figures are those that the data is known to hold.
 func (c city) holds(t *testing.T, db *store.DB, o *office.Office) {
 	t.Helper()
 	stats := figures(t, db, o)
 	check(t, "matters", map[string]int64{"total": c.matters}, stats("matters"))
-	got := stats("allegations", "finding")
-	check(t, "finding", c.findings, got)
-	check(t, "allegations", map[string]int64{"total": c.allegations}, got)
-	if len(got) != len(c.findings)+1 {
-		t.Errorf("findings: %v", got)
-	}
-	got = stats("allegations", "category")
-	check(t, "category", c.categories, got)
-	if len(got) != len(c.categories)+1 {
-		t.Errorf("categories: %v", got)
-	}
-	check(t, "conduct", c.conducts, stats("allegations", "conduct"))
+	c.found(t, stats("allegations", "finding"), stats("allegations", "category"), stats("allegations", "conduct"))
+	check(t, "allegations", map[string]int64{"total": c.allegations}, stats("allegations"))
 	check(t, "allegations of year", c.years, stats("allegations", "year"))
 	check(t, "officials named", map[string]int64{"total": c.officials}, stats("officials-named"))
-	diffs, err := matter.Verify(t.Context(), db, nil, office.PackFolder{}, office.SettingFolder{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, d := range diffs {
-		if i < 10 {
-			t.Errorf("verify: %v", d)
-		}
-	}
 }
 
+// stands makes sure of the same by counting rows of the tables.
+func (c city) stands(t *testing.T, db *store.DB) {
+	t.Helper()
+	count := func(query string) map[string]int64 { return transfer.Grouped(t, db, query) }
+	check(t, "rows", map[string]int64{"matter": c.matters, "allegation": c.allegations, "official": c.officials},
+		count(`SELECT 'matter', COUNT(*) FROM matter UNION SELECT 'allegation', COUNT(*) FROM allegation
+UNION SELECT 'official', COUNT(DISTINCT official) FROM allegation WHERE official <> 0`))
+	c.found(t, count(`SELECT finding, COUNT(*) FROM allegation GROUP BY finding`), count(`SELECT category, COUNT(*) FROM allegation GROUP BY category`),
+		count(`SELECT conduct, COUNT(*) FROM allegation GROUP BY conduct`))
+}
+
+// found compares numbers of allegations by what is said of them: all findings and categories, and some conducts.
+func (c city) found(t *testing.T, findings, categories, conducts map[string]int64) {
+	t.Helper()
+	for _, all := range []struct {
+		what      string
+		want, got map[string]int64
+	}{{"findings", c.findings, findings}, {"categories", c.categories, categories}} {
+		delete(all.got, "total")
+		if d := cmp.Diff(all.want, all.got); d != "" {
+			t.Errorf("%s: %s", all.what, d)
+		}
+	}
+	check(t, "conduct", c.conducts, conducts)
+}
+
+// Both cities, on both kinds of database, hold exactly what is known of them: after an import that was interrupted as
+// after an unbroken one, imported again, and with a later release over it. In the end, all tables follow from the record.
 func TestRealDataImportsExactly(t *testing.T) {
 	eachCity(t, func(t *testing.T, c city, db *store.DB, o *office.Office, files []string) {
-		s := imports(t, c, db, o, files...)
-		if want := (transfer.Account{Read: c.rows, Opened: c.rows}); s.Rows != want {
-			t.Errorf("rows %+v, want %+v", s.Rows, want)
+		small := c.mapping == "nypd-ccrb"
+		if small {
+			interrupt(t, c, db, o, files)
 		}
-		if s.Matters.Opened != c.matters || s.Officials.Opened != c.officials || s.Allegations != c.allegations {
-			t.Errorf("matters %d, officials %d, allegations %d", s.Matters.Opened, s.Officials.Opened, s.Allegations)
+		s := imports(t, c, db, o, files...)
+		if want := (transfer.Account{Read: c.rows, Opened: c.rows}); s.Rows != want || s.Resumed != small {
+			t.Errorf("resumed %v: rows %+v, want %+v", s.Resumed, s.Rows, want)
+		}
+		if want := (transfer.Account{Read: c.matters, Opened: c.matters}); s.Matters != want || s.Officials.Opened != c.officials || s.Allegations != c.allegations {
+			t.Errorf("matters %+v, officials %d, allegations %d", s.Matters, s.Officials.Opened, s.Allegations)
 		}
 		flags := map[string]int64{}
 		for _, f := range s.Flags {
 			flags[f.ID] = f.Count
 		}
 		check(t, "flag", c.flags, flags)
-		c.holds(t, db, o)
+		// The figures of the larger city take longer than its import; counting them once shows the same of both databases.
+		if small || db.Dialect() == store.SQLite {
+			c.holds(t, db, o)
+		} else {
+			c.stands(t, db)
+		}
 
 		again := imports(t, c, db, o, files...)
 		if want := (transfer.Account{Read: c.rows, Unchanged: c.rows}); again.Rows != want {
 			t.Errorf("imported again: %+v, want %+v", again.Rows, want)
 		}
 		rerelease(t, c, db, o, files)
+		if small {
+			c.holds(t, db, o) // what changed was no finding; what vanished stays
+		} else {
+			c.stands(t, db)
+		}
+		diffs, err := matter.Verify(t.Context(), db, nil, office.PackFolder{}, office.SettingFolder{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range diffs[:min(len(diffs), 10)] {
+			t.Errorf("verify: %v", d)
+		}
 	})
+}
+
+// interrupt begins an import and gives it up when half of the matters are written.
+func interrupt(t *testing.T, c city, db *store.DB, o *office.Office, files []string) {
+	t.Helper()
+	m, err := transfer.Open(c.mapping)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stage := ""
+	_, err = transfer.Run(ctx, db, o.Active(), m, files, transfer.Options{Rejects: filepath.Join(t.TempDir(), "r.csv"), Batch: 500,
+		Stage: func(what, _ string) { stage = what },
+		Progress: func(done, total int64) {
+			if stage == "matters" && done > total/2 {
+				cancel()
+			}
+		}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("err = %v, want that it was interrupted", err)
+	}
+	if n := transfer.Grouped(t, db, `SELECT 'matters', COUNT(*) FROM matter`)["matters"]; n == 0 || n >= c.matters {
+		t.Fatalf("%d matters were written before the interruption", n)
+	}
 }
 
 // rerelease changes the copies of the files as a later release might: one matter in fifty is gone, and in one row of a
@@ -235,9 +296,6 @@ func rerelease(t *testing.T, c city, db *store.DB, o *office.Office, files []str
 	}
 	if s.Matters.Opened != 0 || s.Matters.Updated == 0 || s.Matters.Unchanged == 0 {
 		t.Errorf("re-release: matters %+v", s.Matters)
-	}
-	if c.mapping == "nypd-ccrb" { // the smaller city, as counting takes longer than importing
-		c.holds(t, db, o) // what changed was no finding; what vanished stays
 	}
 	if again := imports(t, c, db, o, copies...); again.Rows.Updated+again.Rows.Opened != 0 {
 		t.Errorf("re-release imported again: %+v", again.Rows)
@@ -292,38 +350,4 @@ func edit(t *testing.T, file, dir string, change func(row map[string]string, n i
 		t.Fatal(err)
 	}
 	return path
-}
-
-// Interrupted in the middle and run again, the figures and the accounting are those of an unbroken import.
-func TestRealDataInterrupted(t *testing.T) {
-	c := cities[0]
-	file := data.File(t, c.files[0])
-	world.Each(t, func(t *testing.T, db *store.DB) {
-		o := ready(t, db, c.mapping)
-		m, err := transfer.Open(c.mapping)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		stage := ""
-		_, err = transfer.Run(ctx, db, o.Active(), m, []string{file}, transfer.Options{Rejects: filepath.Join(t.TempDir(), "r.csv"), Batch: 500,
-			Stage: func(what, _ string) { stage = what },
-			Progress: func(done, total int64) {
-				if stage == "matters" && done > total/2 {
-					cancel()
-				}
-			}})
-		if !errors.Is(err, context.Canceled) {
-			t.Fatalf("err = %v, want that it was interrupted", err)
-		}
-		s := imports(t, c, db, o, file)
-		if want := (transfer.Account{Read: c.rows, Opened: c.rows}); !s.Resumed || s.Rows != want {
-			t.Errorf("resumed %v: %+v, want %+v", s.Resumed, s.Rows, want)
-		}
-		c.holds(t, db, o)
-		if d := cmp.Diff(transfer.Account{Read: c.matters, Opened: c.matters}, s.Matters); d != "" {
-			t.Error(d)
-		}
-	})
 }

@@ -114,6 +114,9 @@ func grouped(t testing.TB, db *store.DB, query string) map[string]int64 {
 	return out
 }
 
+// Grouped is grouped, for the tests that see this package from outside.
+var Grouped = grouped
+
 func flags(s Summary) map[string]int64 {
 	out := map[string]int64{}
 	for _, f := range s.Flags {

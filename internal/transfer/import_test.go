@@ -169,6 +169,7 @@ func TestRerelease(t *testing.T) {
 
 // An import that fails at any write, with or without taking effect, ends with the same record when it is run again.
 func TestEveryWriteMayFail(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	m, files := exampleFiles(t, dir)
 	o := bundled(t, "generic")
@@ -218,7 +219,9 @@ func TestKilled(t *testing.T) {
 		importAndDie(t)
 		return
 	}
+	t.Parallel()
 	world.EachURL(t, func(t *testing.T, url string) {
+		t.Parallel()
 		dir := t.TempDir()
 		_, files := exampleFiles(t, dir)
 		db := world.Open(t, url)

@@ -159,6 +159,18 @@ func TestOddBodiesAndPostsAreFlagged(t *testing.T) {
 	}
 }
 
+// A row may name its official in one of several ways; the allegation is against whom it names.
+func TestTheOfficialOfTheRowIsTheOneItNames(t *testing.T) {
+	db := world.SQLite(t)
+	m := parse(t, strings.Replace(bare, "officials:\n", "officials:\n  - {from: cases, when: row.note != '', key: \"'n' + row.note\", name: row.note}\n", 1))
+	m.officialNodes = append(m.officialNodes, m.officialNodes[0])[1:] // the entry that seldom holds stands last
+	file := write(t, t.TempDir(), "c.csv", "no,badge,received,note,what\n1,7,2024-01-01,,insult\n2,,2024-01-01,Ada,insult\n")
+	importing(t, db, bundled(t, "generic"), m, Options{}, file)
+	if n := number(t, db, `SELECT COUNT(*) FROM allegation WHERE official <> 0`); n != 2 {
+		t.Errorf("%d allegations are against somebody, want 2", n)
+	}
+}
+
 // Columns of other offices have names in every script and with every sign.
 func TestColumnsOfEveryName(t *testing.T) {
 	db := world.SQLite(t)
