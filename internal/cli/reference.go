@@ -51,7 +51,7 @@ func (p *page) command(n *kong.Node, path string) {
 		p.line("\n## %s\n", full)
 		p.line("%s\n", child.Help)
 		if child.Leaf() {
-			p.line("```\n%s%s\n```\n", path, strings.TrimPrefix(child.Summary(), strings.TrimPrefix(path, "plumbline")))
+			p.line("```\nplumbline %s\n```\n", child.Summary())
 		}
 		text, examples, _ := strings.Cut(child.Detail, "\nExamples:\n")
 		p.line("%s", strings.TrimSpace(text))
