@@ -647,3 +647,31 @@ func TestOurVectors(t *testing.T) {
 		}
 	}
 }
+
+// The worked example of the README is the first of the vectors, and the receipt in it is one of them.
+func TestTheExampleInTheReadmeIsRight(t *testing.T) {
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := vectors(t)["commitments.json"].([]commitmentVector)[0]
+	_, r := vector(t, "just filed")
+	proof, err := r.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, path, _ := strings.Cut(string(proof), "\nindex ")
+	for _, want := range []string{
+		"secret      " + encode(v.Secret), "entry       " + v.Entry, fmt.Sprintf("step        %q", v.Step), "step salt   " + encode(v.StepSalt), "whole salt  " + encode(v.WholeSalt),
+		"step hash   " + v.StepHash.String(), "whole hash  " + v.WholeHash.String(), "commitment  " + v.Commitment.String(), "leaf hash   " + v.Leaf.String(), "\nindex " + path,
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the README does not say %q", want)
+		}
+	}
+	for code := range flaws {
+		if !strings.Contains(string(page), "`"+code+"`") {
+			t.Errorf("the README does not name the flaw %q", code)
+		}
+	}
+}
