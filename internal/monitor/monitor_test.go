@@ -1,10 +1,13 @@
 package monitor
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"plumbline/internal/testing/data"
 	"plumbline/internal/testing/logtest"
 	"plumbline/internal/witness"
 	"plumbline/verify"
@@ -496,5 +500,62 @@ func TestStops(t *testing.T) {
 	defer cancel()
 	if _, err := m.Check(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The log that transparency-dev/tessera publishes for tests of other implementations is followed as it grew, head by head, from the
+// files as they are, and every way back is found.
+func TestPublishedLog(t *testing.T) {
+	const key = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
+	files := published(t)
+	size := 0
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path
+		if path == "/checkpoint" {
+			path = fmt.Sprintf("/checkpoint.%d", size)
+		}
+		content, there := files["log"+path]
+		if !there {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write(content)
+	})
+	s := newStage(t)
+	s.show(h)
+	m := open(t, Config{URL: s.URL, Keys: []string{key}, Dir: t.TempDir(), All: true})
+	for size = range 16 {
+		if r := check(t, m); r.Size != uint64(size) || size > 0 && r.Tiles != 1 {
+			t.Errorf("size %d: %+v", size, r)
+		}
+	}
+	size = 14
+	wantWrong(t, m, Rollback)
+}
+
+// published reads the files of that log.
+func published(t *testing.T) map[string][]byte {
+	t.Helper()
+	f, err := os.Open(data.File(t, "vectors/tessera_static_log.tar.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	unzipped, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for archive := tar.NewReader(unzipped); ; {
+		header, err := archive.Next()
+		if err == io.EOF {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[header.Name], err = io.ReadAll(archive); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
