@@ -22,7 +22,7 @@ import (
 // DrawCmd asks for the draw to be held.
 type DrawCmd struct {
 	Number    int64
-	Seed      string // exactly as it goes into the tickets, but for space around it
+	Seed      string // as it goes into the tickets, but for white space: none around it, and one space wherever there is any within
 	Observers []string
 	Viewer    access.Viewer
 	Actor     journal.Actor
@@ -132,7 +132,7 @@ func membersOf(all []Item) []verify.Member {
 
 // chance holds a random value to what such a value looks like, and asks that somebody saw it.
 func chance(kind, seed string, observers []string) (string, []string, error) {
-	seed = strings.TrimSpace(seed)
+	seed = strings.Join(strings.Fields(seed), " ")
 	least := map[string]int{verify.SeedDice: 10, verify.SeedLottery: 6, verify.SeedBeacon: 32}[kind]
 	signs := 0
 	for _, r := range seed {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"plumbline/internal/matter"
+	"plumbline/internal/pack"
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
@@ -160,18 +161,20 @@ func (s *Samples) filter(tree *register.Tree, r Request) verify.SampleFilter {
 	if b != nil {
 		f.Body = b.Code
 	}
+	var k *pack.Kind
+	if p := s.packs.Active(); p != nil && r.Kind != "" {
+		k = p.Kind(r.Kind)
+	}
 	for _, say := range s.book.Speakers() {
 		var parts []string
+		if k != nil {
+			parts = append(parts, say.T("sample.words.kind", "kind", say.Text(k.Plural)))
+		}
 		if b != nil {
 			parts = append(parts, say.T("sample.words.body", "body", b.Called(say.Lang(), "")))
 		}
-		if p := s.packs.Active(); p != nil && r.Kind != "" {
-			if k := p.Kind(r.Kind); k != nil {
-				parts = append(parts, say.T("sample.words.kind", "kind", say.Text(k.Plural)))
-				if a := k.Action(r.Ended); a != nil {
-					parts = append(parts, say.T("sample.words.ended", "step", say.Text(a.Label)))
-				}
-			}
+		if k != nil && k.Action(r.Ended) != nil {
+			parts = append(parts, say.T("sample.words.ended", "step", say.Text(k.Action(r.Ended).Label)))
 		}
 		switch {
 		case r.From != "" && r.To != "":

@@ -506,9 +506,14 @@ func (s *Samples) All(ctx context.Context, tx *store.Tx) ([]Draw, error) {
 	return out, nil
 }
 
-// Ready reports whether chance may be asked: a published checkpoint holds the definition.
+// Ready reports whether a published checkpoint holds the last step of the draw: the definition, so that chance may be
+// asked; after the draw, what was drawn, so that its file can be had.
 func (s *Samples) Ready(ctx context.Context, tx *store.Tx, d Draw) (bool, error) {
-	_, err := s.log.Receipt(ctx, tx, ledger.Want{Stream: verify.SampleStream(d.Number), N: 1, Whole: true})
+	n := int64(1)
+	if d.Record != nil {
+		n = 2
+	}
+	_, err := s.log.Receipt(ctx, tx, ledger.Want{Stream: verify.SampleStream(d.Number), N: n})
 	if fault.Is(err, fault.Unavailable) {
 		return false, nil
 	}

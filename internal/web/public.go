@@ -47,6 +47,7 @@ func (s *Server) footer(say *words.Speaker) []view.Link {
 	return []view.Link{
 		{Text: say.T("public.nav.about"), Href: "/about"},
 		{Text: say.T("log.nav"), Href: "/log"},
+		{Text: say.T("inspections.title"), Href: "/inspections"},
 		{Text: say.T("public.nav.privacy"), Href: "/privacy"},
 		{Text: say.T("public.nav.accessibility"), Href: "/accessibility"},
 	}
@@ -315,7 +316,7 @@ func compartmentOf(say *words.Speaker, id string) compartment {
 
 // robots keeps machines off everything but the pages that only inform.
 func (s *Server) robots(w http.ResponseWriter, _ *http.Request) error {
-	return plainText(w, "User-agent: *\nAllow: /$\nAllow: /how\nAllow: /about\nAllow: /privacy\nAllow: /accessibility\nAllow: /figures\nAllow: /assets/\nDisallow: /\n")
+	return plainText(w, "User-agent: *\nAllow: /$\nAllow: /how\nAllow: /about\nAllow: /privacy\nAllow: /accessibility\nAllow: /figures\nAllow: /inspections\nAllow: /assets/\nDisallow: /\n")
 }
 
 // securityTxt tells whoever found a weakness where to turn (RFC 9116).

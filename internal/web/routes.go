@@ -29,18 +29,30 @@ func (s *Server) routes() []route {
 		// public_receipt.go
 		{"POST /receipt", public, s.receiptFile},
 
-		// public_follow.go
-		{"GET /follow", public, s.follow},
-		{"POST /follow", public, s.followOpen},
 		// public_proof.go
 		{"POST /receipt/proof", public, s.receiptProof},
 		{"POST /receipt/proof/file", public, s.receiptProof},
 		{"GET /follow/proof", public, s.followProof},
 		{"GET /follow/proof/file", public, s.followProof},
 
+		// public_follow.go
+		{"GET /follow", public, s.follow},
+		{"POST /follow", public, s.followOpen},
 		{"POST /follow/leave", public, s.followLeave},
 		{"GET /follow/act/{action}", public, s.followActPage},
 		{"POST /follow/act/{action}", public, s.followAct},
+
+		// inspections.go
+		{"GET /inspections", public, s.publicDraws},
+		{"GET /inspections/{number}", public, s.publicDraw},
+		{"GET /inspections/{number}/{file}", public, s.drawFile},
+
+		// staff_inspections.go
+		{"GET /staff/inspections", staff, s.staffDraws},
+		{"GET /staff/inspections/new", staff, s.newDrawPage},
+		{"POST /staff/inspections/new", staff, s.newDraw},
+		{"GET /staff/inspections/{number}", staff, s.staffDraw},
+		{"POST /staff/inspections/{number}", staff, s.holdDraw},
 
 		// staff_sign.go
 		{"GET /staff/sign-in", public, s.signInPage},
@@ -64,13 +76,13 @@ func (s *Server) routes() []route {
 		{"GET /staff/matters/{ref}/timeline", staff, s.matterPage("timeline", timelineTab)},
 		{"GET /staff/matters/{ref}/related", staff, s.matterPage("related", relatedTab)},
 
-		// staff_act.go
-		{"GET /staff/matters/{ref}/act/{action}", staff, s.actPage},
-		{"POST /staff/matters/{ref}/act/{action}", staff, s.act},
 		// staff_proof.go
 		{"GET /staff/matters/{ref}/proof/{n}", staff, s.staffProof},
 		{"GET /staff/matters/{ref}/proof/{n}/file", staff, s.staffProof},
 
+		// staff_act.go
+		{"GET /staff/matters/{ref}/act/{action}", staff, s.actPage},
+		{"POST /staff/matters/{ref}/act/{action}", staff, s.act},
 		{"GET /staff/matters/{ref}/done/{n}", staff, s.donePage},
 		{"GET /staff/matters/{ref}/note", staff, s.notePage},
 		{"POST /staff/matters/{ref}/note", staff, s.note},
