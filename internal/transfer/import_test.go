@@ -25,6 +25,7 @@ import (
 
 // The complete example of the reference page does what the page says it does.
 func TestReferencePageExample(t *testing.T) {
+	t.Parallel()
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		dir := t.TempDir()
 		m, files := exampleFiles(t, dir)
@@ -78,6 +79,7 @@ officers.csv,8,"complaints has no row with the key ""24-009"" that could be take
 }
 
 func TestCheckWritesNothing(t *testing.T) {
+	t.Parallel()
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		dir := t.TempDir()
 		m, files := exampleFiles(t, dir)
@@ -105,6 +107,7 @@ func TestCheckWritesNothing(t *testing.T) {
 
 // A later release of the same data becomes history: nothing is lost, doubled or overwritten.
 func TestRerelease(t *testing.T) {
+	t.Parallel()
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		dir := t.TempDir()
 		m, files := exampleFiles(t, dir)
@@ -275,6 +278,7 @@ func importAndDie(t *testing.T) {
 
 // Another release given while an import is unfinished ends that import; what it wrote is found unchanged.
 func TestUnfinishedImportOfOtherFilesIsOver(t *testing.T) {
+	t.Parallel()
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		dir := t.TempDir()
 		m, files := exampleFiles(t, dir)
@@ -298,12 +302,15 @@ func TestUnfinishedImportOfOtherFilesIsOver(t *testing.T) {
 }
 
 func TestRefusedBeforeAnythingIsWritten(t *testing.T) {
+	t.Parallel()
 	ex := example(t)
 	csv := ex["complaints.csv"]
 	for _, tt := range []struct {
 		name, complaints, want string
 	}{
 		{"empty file", "", "is empty"},
+		{"a spreadsheet", "PK\x03\x04\x14\x00", "save the sheet as CSV"},
+		{"UTF-16", "\xff\xfeC\x00o\x00", "iconv -f UTF-16"},
 		{"gzip cut off", gzipped(strings.Repeat(csv, 50))[:90], "cut off"},
 		{"quotation mark never closed", csv + "\"24-008,03/05/2024\n1,2,3,4\n", "complaints.csv:5: a quotation mark is opened and never closed"},
 		{"a column is missing", strings.Replace(csv, "Received", "Recieved", 1), `the file has no column "Received"; did you mean Recieved?`},
@@ -363,6 +370,7 @@ func TestFilesFindTheirSource(t *testing.T) {
 
 // Whoever imports stands in every entry, and every entry says that it came with an import.
 func TestEntriesSayWhoAndHow(t *testing.T) {
+	t.Parallel()
 	db := world.SQLite(t)
 	m, files := exampleFiles(t, t.TempDir())
 	importing(t, db, bundled(t, "generic"), m, Options{Actor: journal.Actor{Account: 7, Duty: "admin"}}, files...)

@@ -263,6 +263,7 @@ func FuzzCSVNeverPanicsOrHangs(f *testing.F) {
 
 // Rows that cannot be read are rejected one by one, with their lines, and the rest goes on.
 func TestUnreadableRowsAreRejected(t *testing.T) {
+	t.Parallel()
 	db := world.SQLite(t)
 	dir := t.TempDir()
 	file := write(t, dir, "cases.csv", "id,when,what,who,Tax ID\n1,2024,,,\n2,2024\n3,2024,,\xff,\n4,2024,,\x00,\n,2024,,,\n5,soon,,,\n6,2024,nonsense,,\n")
@@ -287,6 +288,7 @@ func TestUnreadableRowsAreRejected(t *testing.T) {
 }
 
 func TestBadValuesFollowTheirPolicy(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, conduct string
 		want          Account
@@ -312,6 +314,7 @@ func TestBadValuesFollowTheirPolicy(t *testing.T) {
 }
 
 func TestSourceOptions(t *testing.T) {
+	t.Parallel()
 	text := strings.Replace(small, "    key: row.id\n", "    key: row.id\n    header: skip\n    delimiter: tab\n    empty: [NA]\n    duplicates: reject\n", 1)
 	db := world.SQLite(t)
 	file := write(t, t.TempDir(), "x.tsv", "X\tX\tX\tX\tX\n1\t2024\tNA\t\t\n1\t2024\tNA\t\t\n 2 \t2024\tbribery\t\t\n")
@@ -326,6 +329,7 @@ func TestSourceOptions(t *testing.T) {
 
 // A staff list has no key: its rows are officials, and each of them has its fate.
 func TestStaffListWithoutKey(t *testing.T) {
+	t.Parallel()
 	text := strings.Replace(small, "bodies:\n", "  staff:\n    columns: [badge, name]\nofficials:\n  - {from: staff, key: row.badge, name: row.name}\nbodies:\n", 1)
 	text = strings.Replace(text, "  conduct:", "  official: row.who\n  conduct:", 1)
 	db := world.SQLite(t)

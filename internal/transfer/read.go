@@ -49,8 +49,8 @@ func (m *Mapping) assign(files []string) ([]*input, error) {
 				return nil, fmt.Errorf("%s fits the sources %s: say which, as in %s=%s", path, strings.Join(fits, " and "), fits[0], path)
 			}
 		}
-		if src == nil && len(m.Sources) == 1 && len(files) == 1 {
-			src = m.Sources[0] // one source, one file: the name does not matter
+		if src == nil && len(m.Sources) == 1 && (len(files) == 1 || m.Sources[0].Pattern == "") {
+			src = m.Sources[0] // nothing to confuse it with: the name does not matter
 		}
 		if src == nil {
 			var names []string
@@ -121,6 +121,13 @@ func headers(inputs []*input) (map[string][]string, error) {
 	return out, nil
 }
 
+// otherFormats are what people have instead of CSV files, by their first bytes.
+var otherFormats = map[string]string{
+	"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save the sheet as CSV",
+	"\xff\xfe":   "UTF-16: convert it with iconv -f UTF-16 -t UTF-8",
+	"\xfe\xff":   "UTF-16: convert it with iconv -f UTF-16 -t UTF-8",
+}
+
 func (in *input) readHeader() ([]string, error) {
 	r, closer, err := in.open(nil, nil)
 	if err != nil {
@@ -133,6 +140,11 @@ func (in *input) readHeader() ([]string, error) {
 	}
 	if err != nil {
 		return nil, in.failed(err)
+	}
+	for start, what := range otherFormats {
+		if strings.HasPrefix(fields[0], start) {
+			return nil, fmt.Errorf("%s is %s", in.path, what)
+		}
 	}
 	if r.long {
 		return nil, fmt.Errorf("%s: line 1 is longer than 1 MiB: is it a CSV file?", in.path)

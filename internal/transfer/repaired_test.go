@@ -36,6 +36,7 @@ allegations:
 
 // A mapping that makes another kind of what is in the record does not go unnoticed, however often it is run.
 func TestAnotherKindIsToldEveryTime(t *testing.T) {
+	t.Parallel()
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		file := write(t, t.TempDir(), "c.csv", "no,badge,received,note,what\n1,7,2024-01-01,,insult\n2,8,2024-01-02,,insult\n")
 		importing(t, db, bundled(t, "generic"), parse(t, bare), Options{}, file)
@@ -55,6 +56,7 @@ func TestAnotherKindIsToldEveryTime(t *testing.T) {
 
 // A text that strayed into a key column would not fit the index of a database: PostgreSQL refused the whole import.
 func TestTextsTooLongForAKeyAreRejected(t *testing.T) {
+	t.Parallel()
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		var long strings.Builder
 		for i := range 3000 {
@@ -71,6 +73,7 @@ func TestTextsTooLongForAKeyAreRejected(t *testing.T) {
 
 // What a check foresees of a later release is what the import then does, also where the record keeps what vanished.
 func TestCheckForeseesARerelease(t *testing.T) {
+	t.Parallel()
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		dir := t.TempDir()
 		m := parse(t, strings.Replace(bare, "allegations:\n  from: cases\n", "allegations:\n  from: cases\n  official: row.other\n", 1))
@@ -96,6 +99,7 @@ func TestCheckForeseesARerelease(t *testing.T) {
 
 // The file of rejects is always that of the last run, and never one that is being imported.
 func TestRejectsAreThoseOfTheLastRun(t *testing.T) {
+	t.Parallel()
 	db := world.SQLite(t)
 	dir := t.TempDir()
 	rejects := filepath.Join(dir, "rejects.csv")
@@ -128,6 +132,7 @@ func TestRejectsAreThoseOfTheLastRun(t *testing.T) {
 
 // Whoever completes a table needs every value it lacks, with how often it occurs, not five examples of the same.
 func TestFlagsCountTheirValues(t *testing.T) {
+	t.Parallel()
 	file := write(t, t.TempDir(), "c.csv", "no,badge,received,note,what\n"+
 		"1,7,2024-01-01,,rude\n2,7,2024-01-01,,late\n3,7,2024-01-01,,rude\n4,7,2024-01-01,,insult\n")
 	s := importing(t, world.SQLite(t), bundled(t, "generic"), parse(t, bare), Options{}, file)
@@ -142,6 +147,7 @@ func TestFlagsCountTheirValues(t *testing.T) {
 
 // What is odd about bodies and posts is told, with its line.
 func TestOddBodiesAndPostsAreFlagged(t *testing.T) {
+	t.Parallel()
 	m := parse(t, strings.Replace(strings.Replace(bare, `"'Officer ' + row.badge"}`, `"'Officer ' + row.badge", post: {body: "'office/' + row.badge", from: "'2024-05'", to: row.note}}`, 1),
 		"officials:", "bodies_from:\n  - {from: cases, code: \"'office/' + row.badge\", level: \"'local'\", names: {en: row.what}}\nofficials:", 1))
 	file := write(t, t.TempDir(), "c.csv", "no,badge,received,note,what\n1,7,2024-01-01,2024-05-02,insult\n2,7,2024-01-01,2024-04,bribery\n")
@@ -161,6 +167,7 @@ func TestOddBodiesAndPostsAreFlagged(t *testing.T) {
 
 // A row may name its official in one of several ways; the allegation is against whom it names.
 func TestTheOfficialOfTheRowIsTheOneItNames(t *testing.T) {
+	t.Parallel()
 	db := world.SQLite(t)
 	m := parse(t, strings.Replace(bare, "officials:\n", "officials:\n  - {from: cases, when: row.note != '', key: \"'n' + row.note\", name: row.note}\n", 1))
 	m.officialNodes = append(m.officialNodes, m.officialNodes[0])[1:] // the entry that seldom holds stands last
@@ -171,8 +178,21 @@ func TestTheOfficialOfTheRowIsTheOneItNames(t *testing.T) {
 	}
 }
 
+// A mapping of one source needs no patterns, however many files there are.
+func TestAllFilesAreOfTheOnlySource(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const head = "no,badge,received,note,what\n"
+	s := importing(t, world.SQLite(t), bundled(t, "generic"), parse(t, bare), Options{},
+		write(t, dir, "2023.csv", head+"1,7,2023-01-01,,insult\n"), write(t, dir, "2024.csv", head+"2,7,2024-01-01,,insult\n"))
+	if want := (Account{Read: 2, Opened: 2}); s.Rows != want {
+		t.Errorf("%+v, want %+v", s.Rows, want)
+	}
+}
+
 // Columns of other offices have names in every script and with every sign.
 func TestColumnsOfEveryName(t *testing.T) {
+	t.Parallel()
 	db := world.SQLite(t)
 	m := parse(t, strings.NewReplacer("row.note", "row.Größe + ' row.Größe`'", "row.no", "row.编号", "row.received", "row.`Received, by us (day)`").Replace(bare))
 	file := write(t, t.TempDir(), "c.csv", "编号,badge,\"Received, by us (day)\",Größe,what\nA,7,2024-05-01,5 m,insult\n")
@@ -184,6 +204,7 @@ func TestColumnsOfEveryName(t *testing.T) {
 
 // A line without end is one bad row, not the end of the import; in quotation marks it stops, as what follows is doubtful.
 func TestALineWithoutEnd(t *testing.T) {
+	t.Parallel()
 	file := write(t, t.TempDir(), "c.csv", "no,badge,received,note,what\n1,7,2024-01-01,"+strings.Repeat("x", 3*maxRecord)+",insult\n2,7,2024-01-01,,insult\n")
 	s := importing(t, world.SQLite(t), bundled(t, "generic"), parse(t, bare), Options{}, file)
 	if want := (Account{Read: 2, Opened: 1, Rejected: 1}); s.Rows != want {
