@@ -20,6 +20,7 @@ import (
 	"plumbline/internal/schema"
 	"plumbline/internal/store"
 	"plumbline/internal/tally"
+	"plumbline/internal/witness"
 	"plumbline/internal/words"
 )
 
@@ -41,6 +42,7 @@ type app struct {
 	ledger    *ledger.Ledger
 	followers *journal.Followers
 	now       func() time.Time
+	witnesses *witness.Client // of the log; nil: none
 }
 
 // How much of a database a command wants to find.

@@ -21,7 +21,7 @@ type monitorCmd struct {
 	Once          bool          `name:"once" help:"Look once and end."`
 	Every         time.Duration `name:"every" default:"5m" help:"How often to look."`
 	All           bool          `name:"all" help:"Read the whole log at the first look and once a day, not only what is new."`
-	WitnessPolicy string        `name:"witness-policy" env:"PLUMBLINE_WITNESS_POLICY" placeholder:"FILE" help:"Want the cosignatures of the witnesses in this policy (C2SP tlog-policy) on every head."`
+	WitnessPolicy string        `name:"witness-policy" env:"PLUMBLINE_WITNESS_POLICY" placeholder:"FILE" help:"Want the cosignatures of the witnesses in this policy (C2SP tlog-policy) on every head, and trust the keys of logs in it."`
 	Head          []string      `name:"head" sep:"none" placeholder:"FILE|URL" help:"Compare with a head that somebody else was shown. May be repeated."`
 	Timeout       time.Duration `name:"timeout" default:"20s" help:"How long to wait for one answer of the server."`
 	Confirm       time.Duration `name:"confirm" default:"2s" help:"Pause before something is looked at again that a proxy could have garbled; it is found wrong when it is seen three times in a row."`
@@ -108,6 +108,9 @@ func (c *monitorCmd) open(t *terminal) (*monitor.Monitor, error) {
 		}
 		if config.Policy, err = witness.ParsePolicy(text); err != nil {
 			return nil, problemf(fault.Invalid, "%s: %v", c.WitnessPolicy, err)
+		}
+		for _, l := range config.Policy.Logs {
+			config.Keys = append(config.Keys, l.VKey)
 		}
 	}
 	m, err := monitor.Open(config)

@@ -67,6 +67,21 @@ func (o *outside) size(t *testing.T) uint64 {
 	return c.Size
 }
 
+// direct asks the server of the office as a program on its machine does.
+func (o *outside) direct(t *testing.T, path string) string {
+	t.Helper()
+	resp, err := http.Get(o.behind.Load().String() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(said)
+}
+
 // beyond waits until the office publishes more than so many entries.
 func (o *outside) beyond(t *testing.T, size uint64) uint64 {
 	t.Helper()
@@ -191,18 +206,17 @@ func TestOutsidersFindRollbackAndFork(t *testing.T) {
 			stop = o.serve(t, published, in("backup.key"), in("policy"))
 			before := o.size(t)
 			o.report(t, 1)
-			for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-				said, err := os.ReadFile(in("w.log"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if strings.Contains(string(said), "does not continue what was cosigned") {
-					break
-				}
+			for end := time.Now().Add(20 * time.Second); !strings.Contains(o.direct(t, "/healthz"), `"outcome":"forked"`); time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("the witness has not noticed:\n%s", said)
+					t.Fatalf("the server does not know that its witness refuses:\n%s", o.direct(t, "/healthz"))
 				}
 			}
+			noticed, err := os.ReadFile(in("w.log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			has(t, "the log of the witness", string(noticed), "does not continue what was cosigned", origin)
+			has(t, "/metrics", o.direct(t, "/metrics"), `plumbline_witness_failing_seconds{witness="press"}`)
 			if now := o.size(t); now != before {
 				t.Errorf("%d entries were published though the witness refused (before: %d)", now, before)
 			}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"plumbline/internal/fault"
@@ -126,6 +127,9 @@ func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
 			})},
 		},
 	}
+	if a.witnesses != nil {
+		config.Witnesses = a.witnesses.Status
+	}
 	if routed, ok := handler.(interface{ Route(*http.Request) string }); ok {
 		config.Route = routed.Route
 	}
@@ -179,7 +183,10 @@ func (a *app) signer(ctx context.Context, t *terminal, keyPath, db, policyPath s
 		if err != nil {
 			return nil, &problem{kind: fault.Invalid, text: policyPath + " is no policy that can be used", cause: err}
 		}
-		cosigner = cosigned{client}
+		if logs := policy.Logs; len(logs) > 0 && !slices.ContainsFunc(logs, func(l witness.PolicyLog) bool { return slices.Contains(keys, l.VKey) }) {
+			return nil, problemf(fault.Invalid, "%s names logs, and none of them with a key of this one, %s: add a line \"log %s\"", policyPath, origin, keys[0])
+		}
+		a.witnesses, cosigner = client, cosigned{client}
 	}
 	return ledger.NewSigner(a.ledger, keyPath, cosigner), nil
 }

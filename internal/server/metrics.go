@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"plumbline/internal/ledger"
 	"plumbline/internal/store"
+	"plumbline/internal/witness"
 )
 
 // metrics is what an instance tells of itself: counts and durations, never who or what.
@@ -26,6 +28,8 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 	failures *prometheus.CounterVec
+
+	witnesses func() []witness.Status
 
 	signs bool      // this instance signs the log
 	begun time.Time // when it began: what waited before that is not its fault
@@ -41,7 +45,7 @@ type position struct {
 
 func newMetrics(c Config) *metrics {
 	m := &metrics{
-		db: c.DB, log: c.Log, moved: map[string]position{}, begun: time.Now(),
+		db: c.DB, log: c.Log, moved: map[string]position{}, begun: time.Now(), witnesses: c.Witnesses,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plumbline_http_requests_total", Help: "Requests answered, by route pattern, method and status.",
 		}, []string{"route", "method", "status"}),
@@ -62,7 +66,7 @@ func newMetrics(c Config) *metrics {
 	})
 	build.Set(1)
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(m.requests, m.duration, m.inFlight, m.failures, build, &office{db: c.DB, log: c.Log},
+	registry.MustRegister(m.requests, m.duration, m.inFlight, m.failures, build, &office{db: c.DB, log: c.Log}, cosigning(c.witnessStatus),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, p := range c.Parts {
 		m.signs = m.signs || p.Name == SigningPart
@@ -271,6 +275,30 @@ func (o *office) Collect(ch chan<- prometheus.Metric) {
 	gauge(descUnsigned, waiting)
 }
 
+// cosigning tells of the witnesses of the log.
+type cosigning func() []witness.Status
+
+var descWitness = prometheus.NewDesc("plumbline_witness_failing_seconds", "For how long a witness has not cosigned though it was asked; 0: it does.", []string{"witness"}, nil)
+
+func (cosigning) Describe(ch chan<- *prometheus.Desc) { ch <- descWitness }
+
+func (c cosigning) Collect(ch chan<- prometheus.Metric) {
+	for _, w := range c() {
+		failing := 0.0
+		if !w.OK() {
+			failing = max(1, time.Since(w.Failing).Seconds()) // never 0, which would say that all is well
+		}
+		ch <- prometheus.MustNewConstMetric(descWitness, prometheus.GaugeValue, failing, strings.ToValidUTF8(w.Name, "?"))
+	}
+}
+
+func (c Config) witnessStatus() []witness.Status {
+	if c.Witnesses == nil {
+		return nil
+	}
+	return c.Witnesses()
+}
+
 func (o *office) status() (status, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -297,6 +325,8 @@ type Health struct {
 	Numbered  int64  `json:"entries,omitempty"`
 	Waiting   int64  `json:"unnumbered,omitempty"`
 	Followers []Lag  `json:"followers,omitempty"`
+
+	Witnesses []witness.Status `json:"witnesses,omitempty"`
 }
 
 // standing is for how long a follower has not moved, as far as this instance has seen.
@@ -335,6 +365,9 @@ func (m *metrics) healthz(w http.ResponseWriter, r *http.Request, direct bool) {
 	}
 	if direct && err == nil {
 		h.Numbered, h.Waiting, h.Followers = s.head, s.unplaced, s.lags
+		if m.witnesses != nil {
+			h.Witnesses = m.witnesses()
+		}
 	}
 	if !direct {
 		h.Why = ""

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"plumbline/internal/store"
+	"plumbline/internal/witness"
 )
 
 // A Part is background work that runs until its context ends.
@@ -36,6 +37,9 @@ type Config struct {
 	Parts   []Part
 	Log     *slog.Logger
 	Version string
+
+	// Witnesses tells how the witnesses of the log are doing, for /healthz and /metrics. Nil: it has none.
+	Witnesses func() []witness.Status
 
 	Listen      net.Listener // open already, so that the caller can choose what to do when the address is taken
 	Metrics     net.Listener // nil: /metrics is served on Listen, to direct callers on this machine alone

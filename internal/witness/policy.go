@@ -25,8 +25,9 @@ type Policy struct {
 
 // PolicyLog is a log that the policy accepts.
 type PolicyLog struct {
-	Key note.Verifier
-	URL string // "" if none is given
+	VKey string
+	Key  note.Verifier
+	URL  string // "" if none is given
 }
 
 // PolicyWitness is a witness that the policy knows.
@@ -146,7 +147,7 @@ func (r *policyReader) log(args []string) error {
 	if err != nil {
 		return err
 	}
-	l := PolicyLog{Key: key}
+	l := PolicyLog{VKey: args[0], Key: key}
 	if len(args) == 2 {
 		if l.URL, err = parseURL(args[1]); err != nil {
 			return err
