@@ -32,6 +32,13 @@ type Follower interface {
 // HeadsOnly is for followers that need only Stream, N, Action, By.Account and Index of an entry: the rest is not read.
 type HeadsOnly interface{ HeadsOnly() }
 
+// BytesOnly is for followers that need only Bytes and Index of an entry: nothing is decoded.
+type BytesOnly interface{ BytesOnly() }
+
+// Gathering is for followers that would rather do much at once than little at a time: after a step that read all there
+// was they wait so long for more, and leave the database to others.
+type Gathering interface{ Gather() time.Duration }
+
 // Unskippable is for followers that must never leave an entry out, such as a log that others check: they stop at an
 // entry they cannot digest and try it until it works. For all others it is set aside as a dead letter.
 type Unskippable interface{ Unskippable() }
@@ -146,6 +153,8 @@ func (r *runner) run(ctx context.Context) {
 			pause(ctx, wait, nil)
 		} else if out.read == 0 && err == nil {
 			pause(ctx, poll, rung)
+		} else if g, ok := r.f.(Gathering); ok && err == nil && out.read < r.batch {
+			pause(ctx, g.Gather(), nil)
 		}
 	}
 }
@@ -280,6 +289,9 @@ func (r *runner) step(ctx context.Context) (out outcome, err error) {
 		read := Since
 		if _, heads := r.f.(HeadsOnly); heads {
 			read = headsSince
+		}
+		if _, bytes := r.f.(BytesOnly); bytes {
+			read = bytesSince
 		}
 		entries, err := read(ctx, tx, cursor, r.batch)
 		if err != nil {

@@ -212,6 +212,19 @@ func headsSince(ctx context.Context, tx *store.Tx, idx int64, limit int) ([]Reco
 	return all, nil
 }
 
+// bytesSince is Since without decoding: only bytes and index are filled in.
+func bytesSince(ctx context.Context, tx *store.Tx, idx int64, limit int) ([]Recorded, error) {
+	rows, err := tx.Query(ctx, selectSince, idx, limit)
+	if err != nil {
+		return nil, fmt.Errorf("journal: since %d: %w", idx, err)
+	}
+	all, err := store.Collect(rows, func(r *store.Rows) (rec Recorded, err error) { return rec, r.Scan(&rec.Bytes, &rec.Index) })
+	if err != nil {
+		return nil, fmt.Errorf("journal: since %d: %w", idx, err)
+	}
+	return all, nil
+}
+
 // Head returns the number of entries that have their global index, and the number of all.
 func Head(ctx context.Context, tx *store.Tx) (idx, all int64, err error) {
 	if err := tx.QueryRow(ctx, `SELECT idx FROM journal_head WHERE id = 1`).Scan(&idx); err != nil {

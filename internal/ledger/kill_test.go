@@ -73,9 +73,9 @@ func office(url, key string) error {
 // checkpoints that were ever signed, published or not, contradict each other.
 func TestAHundredKills(t *testing.T) {
 	for _, kind := range storetest.Databases() {
-		kills, longest := 100, 120*time.Millisecond
+		kills, least := 100, time.Duration(0)
 		if kind.Name != "sqlite" {
-			kills, longest = 20, 500*time.Millisecond // its processes are its own, it survives our deaths easily, and connecting takes a while
+			kills, least = 15, 400*time.Millisecond // its processes are its own, it survives our deaths easily, and connecting takes a while
 		}
 		t.Run(kind.Name, func(t *testing.T) {
 			url := kind.URL(t)
@@ -83,7 +83,7 @@ func TestAHundredKills(t *testing.T) {
 			signed := map[string]bool{}
 			told := map[string]bool{}
 			for range kills {
-				liveAndDie(t, url, s.key.Path(), longest, told)
+				liveAndDie(t, url, s.key.Path(), least, told)
 				if _, head, ok, err := ledger.ReadHead(s.key.Path()); err != nil {
 					t.Fatal(err)
 				} else if ok {
@@ -109,7 +109,7 @@ func TestAHundredKills(t *testing.T) {
 				}
 				return err
 			})
-			if len(told) < 5*kills || len(signed) < kills/2 {
+			if len(told) < 5*kills || len(signed) < kills/3 {
 				t.Fatalf("%d entries were acknowledged and %d checkpoints signed: the test proves nothing", len(told), len(signed))
 			}
 			nothingLost(t, s, told)
@@ -124,7 +124,7 @@ func TestAHundredKills(t *testing.T) {
 }
 
 // liveAndDie runs an office for a moment, kills it without warning, and notes what it had acknowledged.
-func liveAndDie(t *testing.T, url, key string, longest time.Duration, told map[string]bool) {
+func liveAndDie(t *testing.T, url, key string, least time.Duration, told map[string]bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "PLUMBLINE_TEST_OFFICE="+url, "PLUMBLINE_TEST_OFFICE_KEY="+key)
@@ -141,7 +141,7 @@ func liveAndDie(t *testing.T, url, key string, longest time.Duration, told map[s
 	var once sync.Once
 	for lines.Scan() {
 		once.Do(func() { // from the first sign of life, at a moment nobody chose
-			time.AfterFunc(rand.N(longest), func() { _ = cmd.Process.Kill() })
+			time.AfterFunc(least+rand.N(120*time.Millisecond), func() { _ = cmd.Process.Kill() })
 		})
 		if what, ok := strings.CutPrefix(lines.Text(), "ack "); ok {
 			told[what] = true

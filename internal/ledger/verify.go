@@ -326,7 +326,7 @@ func readBottom(ctx context.Context, tx *store.Tx, from, to int64) (map[int64][]
 // rehash makes the commitments again, on every processor: it is most of the work.
 func rehash(all []leafRow) {
 	var wg sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
+	workers := min(runtime.GOMAXPROCS(0), 1+len(all)/64) // a few are done before a second worker has begun
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < len(all); i += workers {

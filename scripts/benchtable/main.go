@@ -28,11 +28,13 @@ type goal struct {
 var goals = []goal{
 	{"Import", "times-plain-inserts", "import against inserting as many rows with no checks", true, 3},
 	{"File", "x-faster", "reports filed by 64 writers, group commit against one each", false, 5},
+	{"FileLogged", "times-unlogged", "filing with the public log on against off", true, 1.15},
+	{"Append", "ratio", "entries appended, numbered and logged against plain inserts of the same rows", false, 0.5},
 	{"NationalFigure", "ratio", "a national figure at 1,000,000 against 10,000 allegations", true, 1.5},
 }
 
 // packages hold the benchmarks that promise something, in the order of the table.
-var packages = []string{"./internal/transfer", "./internal/matter", "./internal/tally", "./internal/store", "./internal/journal"}
+var packages = []string{"./internal/transfer", "./internal/matter", "./internal/tally", "./internal/store", "./internal/journal", "./internal/ledger"}
 
 type result struct {
 	bench  string
