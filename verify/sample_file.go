@@ -249,12 +249,12 @@ func DrawFrom(members []Member, strata []SampleStrata, seed string) ([]DrawnAt, 
 // SampleProven is what the file of a draw proves. It does not prove that the population is complete: that nothing was
 // left out of it that its filter names. Whoever holds a receipt of a closed matter can look whether its position is there.
 type SampleProven struct {
-	Origin    string
-	Defined   uint64 // position of the definition in the log
-	Recorded  uint64 // position of the draw; 0 before it
-	Before    LogState
-	Witnesses []Signature // that saw the log with the definition, and no draw yet: when it stood fixed at the latest
-	Strength  float64     // chance of finding at least one, if the share the definition names were wrong
+	Origin    string      `json:"origin"`
+	Defined   uint64      `json:"defined"`  // position of the definition in the log
+	Recorded  uint64      `json:"recorded"` // position of the draw; 0 before it
+	Before    LogState    `json:"before"`
+	Witnesses []Signature `json:"witnesses"` // that saw the log with the definition, and no draw yet: when it stood fixed at the latest
+	Strength  float64     `json:"strength"`  // chance of finding at least one, if the share the definition names were wrong
 }
 
 // Check repeats everything: the signatures and proofs, the digest of the population, the order of the log (first what
