@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,11 @@ type monitorCmd struct {
 
 func (monitorCmd) Help() string { return helpText("monitor") }
 
+// staleAfter is how old the newest signature may be without a word.
+const staleAfter = 2 * time.Hour
+
+const timeLayout = "2006-01-02 15:04:05 MST"
+
 // longestPause is how long an outage may make the monitor wait before it looks again.
 const longestPause = 10 * time.Minute
 
@@ -46,14 +52,23 @@ func (c *monitorCmd) Run(ctx context.Context, t *terminal) (err error) {
 		t.note("The last look at this log found it wrong: %s", found)
 	}
 	pause := time.Second
+	var said time.Time // when a line about an unchanged log was last printed
 	for {
+		before := m.Gone()
 		report, err := m.Check(ctx)
 		var bad *monitor.Wrong
 		var gone *monitor.Unreachable
 		wait := c.Every
 		switch {
 		case err == nil:
-			c.sayReport(t, m, report)
+			if before != nil {
+				t.note("%s  reachable again, after %s", report.At.Format(timeLayout), report.At.Sub(before.Since).Round(time.Second))
+			}
+			// A log that stands still is worth a line an hour, to show that somebody looks.
+			if c.Once || c.JSON || report.First || report.Size != report.Before || len(report.NewKeys) > 0 || report.At.Sub(said) >= time.Hour {
+				c.sayReport(t, m, report)
+				said = report.At
+			}
 			pause = time.Second
 		case ctx.Err() != nil:
 			return c.stopped(ctx)
@@ -175,7 +190,7 @@ func (c *monitorCmd) sayReport(t *terminal, m *monitor.Monitor, r monitor.Report
 		}{"ok", r})
 		return
 	}
-	at := r.At.Format("2006-01-02 15:04:05 MST")
+	at := r.At.Format(timeLayout)
 	for _, v := range r.NewKeys {
 		t.print("%s  %s has handed over to a new key: %s", at, r.Origin, shortKey(v))
 	}
@@ -195,6 +210,9 @@ func (c *monitorCmd) sayReport(t *terminal, m *monitor.Monitor, r monitor.Report
 	}
 	if r.Compared > 0 {
 		what += "; agrees with " + plural(int64(r.Compared), "head", "heads") + " from elsewhere"
+	}
+	if age := r.At.Sub(r.Signed); !r.Signed.IsZero() && age > staleAfter {
+		what += fmt.Sprintf("; CAREFUL: this head was signed %s ago, and an office signs at least once an hour: you may be shown an old one", age.Round(time.Minute))
 	}
 	t.print("%s  %s: %s%s; %s", at, r.Origin, plural(int64(r.Size), "entry", "entries"), extra, what)
 }
@@ -218,6 +236,6 @@ func (c *monitorCmd) sayGone(t *terminal, m *monitor.Monitor) {
 		return
 	}
 	if !c.Once {
-		t.note("%s  not reachable since %s: %s", time.Now().UTC().Format("2006-01-02 15:04:05 MST"), g.Since.Format("2006-01-02 15:04:05 MST"), g.Why)
+		t.note("%s  not reachable since %s: %s", time.Now().UTC().Format(timeLayout), g.Since.Format(timeLayout), g.Why)
 	}
 }

@@ -2,6 +2,8 @@ package monitor
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -55,8 +57,9 @@ type Report struct {
 	Origin    string    `json:"origin"`
 	Size      uint64    `json:"size"`
 	Root      string    `json:"root"`
-	Before    uint64    `json:"before"` // the size at the look before
-	Tiles     int       `json:"tiles"`  // pieces of up to 256 entries that were read and found to be those of the head
+	Before    uint64    `json:"before"`          // the size at the look before
+	Tiles     int       `json:"tiles"`           // pieces of up to 256 entries that were read and found to be those of the head
+	Signed    time.Time `json:"signed,omitzero"` // the newest time in a signature of the head by a key that is trusted; zero if none has a time
 	Witnesses []string  `json:"witnesses,omitempty"`
 	Compared  int       `json:"compared,omitempty"` // heads from elsewhere that agree
 	NewKeys   []string  `json:"new_keys,omitempty"` // that the log handed over to
@@ -425,10 +428,11 @@ func (m *Monitor) open(ctx context.Context, signed []byte, report *Report) (veri
 				return head, err
 			}
 			report.NewKeys = followed
-			head, _, err = verify.OpenCheckpointBy(signed, m.h.keys, nil)
+			head, n, err = verify.OpenCheckpointBy(signed, m.h.keys, nil)
 		}
 	}
 	if err == nil {
+		report.Signed = signedAt(n)
 		return head, nil
 	}
 	if !errors.As(err, &flaw) {
@@ -452,6 +456,20 @@ func detail(err error) string {
 		return ": " + flaw.Detail
 	}
 	return ""
+}
+
+// signedAt returns the newest time in the signatures that held. Ed25519 signatures of logs, 4+64 bytes, have none.
+func signedAt(n *note.Note) (newest time.Time) {
+	for _, s := range n.Sigs {
+		raw, err := base64.StdEncoding.DecodeString(s.Base64)
+		if err != nil || len(raw) <= 4+64 {
+			continue
+		}
+		if sec := binary.BigEndian.Uint64(raw[4:]); sec < 1<<40 && int64(sec) > newest.Unix() {
+			newest = time.Unix(int64(sec), 0).UTC()
+		}
+	}
+	return newest
 }
 
 // unknownKeys names the keys that signed for the log as well and are not trusted: it may be handing over to them.

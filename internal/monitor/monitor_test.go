@@ -559,3 +559,25 @@ func published(t *testing.T) map[string][]byte {
 		}
 	}
 }
+
+// How old a head is shows in signatures that have a time, of the log's own post-quantum key or of witnesses that are trusted as such.
+func TestAgeOfAHead(t *testing.T) {
+	log, s := logtest.New(t, "log.example/office").Append(10), newStage(t)
+	s.show(below(log))
+	if r := check(t, open(t, Config{URL: s.URL, Keys: []string{log.VKey}})); !r.Signed.IsZero() {
+		t.Errorf("a head without any time is of %v", r.Signed)
+	}
+	k, err := witness.NewKey(log.Origin) // its ML-DSA half signs as the one of a log does
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := k.Cosign(log.Head(10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.show(replaced(below(log), "/log/checkpoint", func(b []byte) []byte { return append(b, lines...) }))
+	r := check(t, open(t, Config{URL: s.URL, Keys: []string{log.VKey, k.Public()[1]}}))
+	if age := time.Since(r.Signed); age < -time.Second || age > time.Minute {
+		t.Errorf("the head is of %v", r.Signed)
+	}
+}
