@@ -188,3 +188,24 @@ func FuzzKey(f *testing.F) {
 		_, _ = ParseKeys(vkey)
 	})
 }
+
+func FuzzLogKeys(f *testing.F) {
+	vkey := logSigner(origin, "log key").vkey
+	_, r := vector(f, "just filed")
+	text, err := Keys{Current: []string{vkey}, Rotations: []Receipt{r, r}}.Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(keysHeader + "\n" + vkey + "\n\n"))
+	f.Add([]byte(keysHeader + "\n" + vkey + "\n\nrotation 00\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		k, err := ParseLogKeys(text)
+		if err != nil {
+			return
+		}
+		if again, err := k.Marshal(); err != nil || !bytes.Equal(again, text) {
+			t.Errorf("%q reads as %q: %v", text, again, err)
+		}
+	})
+}

@@ -129,6 +129,9 @@ func keysOf(flag string, given []string) ([]note.Verifier, error) {
 			}
 			text = string(data)
 		}
+		if published, err := verify.ParseLogKeys([]byte(text)); err == nil {
+			text = strings.Join(published.Current, "\n") // the file of GET /log/keys, as it is
+		}
 		keys, err := verify.ParseKeys(text)
 		switch {
 		case err != nil && text != g:
