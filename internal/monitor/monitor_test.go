@@ -248,7 +248,7 @@ func TestOutages(t *testing.T) {
 	m := open(t, Config{URL: s.URL, Keys: []string{log.VKey}, Timeout: 300 * time.Millisecond})
 	check(t, m)
 	for name, h := range map[string]http.Handler{
-		"an error page": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "busy", 503) }),
+		"an error page": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "busy", http.StatusServiceUnavailable) }),
 		"nothing there": http.NotFoundHandler(),
 		"it hangs": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
@@ -296,7 +296,7 @@ func TestOutages(t *testing.T) {
 		log.Append(300)
 		s.show(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.Path, "/tile/") {
-				http.Error(w, "busy", 502)
+				http.Error(w, "busy", http.StatusBadGateway)
 				return
 			}
 			honest.ServeHTTP(w, r)
@@ -329,7 +329,7 @@ func TestDoubtIsConfirmed(t *testing.T) {
 	n = 0
 	s.show(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n++; n%2 == 0 {
-			http.Error(w, "busy", 503)
+			http.Error(w, "busy", http.StatusServiceUnavailable)
 			return
 		}
 		lies.ServeHTTP(w, r)
