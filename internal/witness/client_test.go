@@ -112,7 +112,9 @@ func TestWitnessesThatDoNotCosign(t *testing.T) {
 				}
 			}
 		}), Unreachable},
-		{"sends elsewhere", pretending(t, "x", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect) }), Unreachable},
+		{"sends elsewhere", pretending(t, "x", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}), Unreachable},
 		{"a conflict without a size", pretending(t, "x", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(409) }), Unreachable},
 		{"a conflict without end", pretending(t, "x", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/x.tlog.size")
