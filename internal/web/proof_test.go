@@ -205,6 +205,9 @@ func TestWhoCameForwardFirstIsShownToThoseWhoMayKnow(t *testing.T) {
 	vale := o.Vale.String()
 
 	o.Stranger().Get("/report").Is(http.StatusOK).Sees("Are you an official", "Self-report")
+	nameless := filed(t, o, "self-report")
+	nameless.opens(t)
+	nameless.v.Get("/follow/act/name-myself").Is(http.StatusOK).Sees("Who are you?", "Name yourself").SeesNot("Describe them")
 	s := filed(t, o, "self-report", "official", vale)
 	settle(t, o, s.reference)
 	lead := filed(t, o, "report", "official", vale)

@@ -41,6 +41,7 @@ type asker struct {
 	tree   *register.Tree
 	sent   url.Values
 	errors map[string]string
+	self   bool // who answers tells of themselves: an official asked for is the reader
 }
 
 // question is one of these.
@@ -304,6 +305,12 @@ func (a *asker) official(in view.Input) (question, error) {
 	query := strings.TrimSpace(a.get(ctlQuery + in.Name))
 	p.Described = &view.Input{Kind: view.Text, Name: in.Name + ".described", Label: a.say.T("public.ask.describe"), Hint: a.say.T("public.ask.describe.hint"), Value: a.get(in.Name + ".described"), Autocomplete: "off"}
 	p.Search = &view.Input{Kind: view.Search, Name: ctlQuery + in.Name, Label: a.say.T("public.ask.search.official"), Hint: a.say.T("public.ask.search.official.hint"), Value: query, Autocomplete: "off"}
+	nobody := a.say.T("public.ask.nobody")
+	if a.self {
+		p.Described.Label, p.Described.Hint = a.say.T("forward.ask.describe"), a.say.T("forward.ask.describe.hint")
+		p.Search.Label, p.Search.Hint = a.say.T("forward.ask.search"), a.say.T("forward.ask.search.hint")
+		nobody = a.say.T("forward.ask.nobody")
+	}
 	p.Last = view.Hidden{Name: ctlLast + in.Name, Value: query}
 	group := pickGroup{}
 	add := func(o register.Official) {
@@ -328,7 +335,7 @@ func (a *asker) official(in view.Input) (question, error) {
 			}
 		}
 		if len(found) == 0 {
-			p.Nothing = a.say.T("public.ask.nobody")
+			p.Nothing = nobody
 		}
 	}
 	if len(group.Options) > 0 {

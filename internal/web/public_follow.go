@@ -590,7 +590,7 @@ func (s *Server) showActForm(w http.ResponseWriter, r *http.Request, code ref.Re
 		if err != nil {
 			return err
 		}
-		a := &asker{ctx: r.Context(), tx: tx, say: say, p: v.p, tree: v.names.tree, sent: sent, errors: map[string]string{}}
+		a := &asker{ctx: r.Context(), tx: tx, say: say, p: v.p, tree: v.names.tree, sent: sent, errors: map[string]string{}, self: v.k.Discloses}
 		a.press(to)
 		page, err = s.actForm(r.Context(), tx, say, v, c, sent, failure, a)
 		return err
@@ -684,7 +684,7 @@ func (s *Server) reporterAct(r *http.Request, code ref.ReceiptCode) error {
 		if err != nil {
 			return err
 		}
-		a := &asker{ctx: ctx, tx: tx, say: v.say, p: v.p, tree: v.names.tree, sent: r.PostForm, errors: map[string]string{}}
+		a := &asker{ctx: ctx, tx: tx, say: v.say, p: v.p, tree: v.names.tree, sent: r.PostForm, errors: map[string]string{}, self: v.k.Discloses}
 		values, wrong, err := a.read(slices.DeleteFunc(slices.Clone(c.Fields), func(f pack.Field) bool { return !asksPublic(&f) }))
 		if err == nil {
 			err = fault.InvalidFields(wrong)

@@ -241,7 +241,7 @@ func (s *Server) reportStep(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		d.asker = &asker{ctx: r.Context(), tx: tx, say: words.From(r.Context()), p: p, tree: tree, sent: answersIn(r.PostForm, k), errors: map[string]string{}}
+		d.asker = &asker{ctx: r.Context(), tx: tx, say: words.From(r.Context()), p: p, tree: tree, sent: answersIn(r.PostForm, k), errors: map[string]string{}, self: k.Discloses}
 		answer, err = d.step(w, r, to)
 		return err
 	})

@@ -884,8 +884,8 @@ func (d *dossier) event(e matter.Event) view.Event {
 	}
 	if e.Index != 0 {
 		ev.Proof = say.T("staff.entry.number", "n", e.Index)
-		ev.Link = view.Link{Text: say.T("proof.link"), Href: d.proofHref(e.N), Hidden: ev.Title}
 	}
+	ev.Link = view.Link{Text: say.T("proof.link"), Href: d.proofHref(e.N), Hidden: ev.Title}
 	for _, c := range e.Consequences {
 		ev.Changes = append(ev.Changes, d.change(c)...)
 	}
