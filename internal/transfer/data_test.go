@@ -301,6 +301,9 @@ func rerelease(t *testing.T, c city, db *store.DB, o *office.Office, files []str
 	if s.Matters.Opened != 0 || s.Matters.Updated == 0 || s.Matters.Unchanged == 0 {
 		t.Errorf("re-release: matters %+v", s.Matters)
 	}
+	if c.mapping != "nypd-ccrb" {
+		return // once is enough for what the smaller city shows, too
+	}
 	if again := imports(t, c, db, o, copies...); again.Rows.Updated+again.Rows.Opened != 0 {
 		t.Errorf("re-release imported again: %+v", again.Rows)
 	}
