@@ -437,10 +437,18 @@ func (c *sampleShowCmd) Run(ctx context.Context, t *terminal) (err error) {
 			if name == "" {
 				name = "all"
 			}
-			tab.add(name, number(b.Size), number(b.Drawn), number(b.Done), number(b.Wrong), say.Percent(b.Range.Low)+" to "+say.Percent(b.Range.High))
+			share := say.Percent(b.Range.Low) + " to " + say.Percent(b.Range.High)
+			if b.Done == 0 {
+				share = "not known yet"
+			}
+			tab.add(name, number(b.Size), number(b.Drawn), number(b.Done), number(b.Wrong), share)
 		}
 		tab.write(t.out)
-		t.print("The share wrong lies in this range with %s confidence; what is not inspected yet counts both ways.", d.Def.Confidence)
+		sure, err := strconv.ParseFloat(d.Def.Confidence, 64)
+		if err != nil {
+			return err
+		}
+		t.print("The share wrong lies in this range with %s confidence; what is not inspected yet counts both ways.", say.Percent(sure))
 	case out.Ready:
 		t.print("The log has published the definition: the draw can be held.")
 	default:

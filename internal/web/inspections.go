@@ -230,6 +230,9 @@ func positions(all []uint64) string {
 
 // resultTexts say what the inspections have come to, and what the numbers can carry.
 func resultTexts(say *words.Speaker, r sample.Results) []string {
+	if r.All.Done == 0 {
+		return []string{say.T("inspections.so.none", "drawn", r.All.Drawn)}
+	}
 	out := []string{say.T("inspections.so", "done", r.All.Done, "drawn", r.All.Drawn, "wrong", r.All.Wrong)}
 	out = append(out, say.T("inspections.range", "sure", say.Percent(r.Sure), "low", say.Percent(r.All.Range.Low), "high", say.Percent(r.All.Range.High)))
 	if r.All.Open() > 0 {
@@ -250,7 +253,9 @@ func (s *Server) resultTable(say *words.Speaker, names bodyNames, r sample.Resul
 		{Text: say.T("inspections.done"), Numeric: true}, {Text: say.T("inspections.wrong"), Numeric: true}, {Text: say.T("inspections.share")}}}
 	row := func(name string, x sample.Tally) view.Row {
 		share := view.Cell{Text: say.T("inspections.from-to", "low", say.Percent(x.Range.Low), "high", say.Percent(x.Range.High))}
-		if x.Drawn < fewDrawn && x.Drawn < x.Size {
+		if x.Done == 0 {
+			share = view.Cell{Text: say.T("inspections.share.unknown")}
+		} else if x.Drawn < fewDrawn && x.Drawn < x.Size {
 			share.Sub = say.T("inspections.few")
 		}
 		return view.Row{Cells: []view.Cell{{Text: name, Header: true}, {Text: say.Number(x.Size)}, {Text: say.Number(x.Drawn)}, {Text: say.Number(x.Done)}, {Text: say.Number(x.Wrong)}, share}}

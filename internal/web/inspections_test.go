@@ -53,7 +53,7 @@ func drawn(t *testing.T, o *journey.Office) {
 	page := until(t, supervisor, "/staff/inspections/1", "Draw with this value")
 	supervisor.Send(page, "seed", throws, "observers", "").Is(http.StatusUnprocessableEntity).Sees("at least one person who saw it")
 	supervisor.Send(page, "seed", throws, "observers", "Ana Kim, bar association\nJo Berg").
-		Is(http.StatusOK).Sees("2 drawn", "0 of 2 drawn have been inspected", "Ana Kim, bar association", throws)
+		Is(http.StatusOK).Sees("2 drawn", "None of the 2 drawn has been inspected", "Ana Kim, bar association", throws)
 }
 
 // lastForm leaves the last form of a page alone: the one that records.
