@@ -19,6 +19,8 @@ import (
 
 type importCmd struct {
 	dbFlag
+	logKeyFlag
+	originFlag
 	Mapping string   `arg:"" help:"A bundled mapping, or a YAML file."`
 	Files   []string `arg:"" name:"file" help:"CSV files, also .gz, in the order the mapping names its sources."`
 	Check   bool     `name:"check" help:"Read everything and say what would happen; write nothing but the rejects."`
@@ -258,8 +260,32 @@ func (c *importCmd) rules(ctx context.Context, t *terminal, a *app, name string)
 	case c.Check:
 	case active == nil:
 		t.note("%s is new: made ready with the pack %s, which the mapping names.", safeURL(c.DB), office.ID(p))
+		return p, c.makeLogKey(ctx, t, a)
 	default:
 		t.note("Loaded the pack %s, which the mapping names, for the imported matters; the office goes on working under %s.", office.ID(p), office.ID(active))
 	}
 	return p, nil
+}
+
+// makeLogKey makes the key of the log for an office that the import has just made. Where it cannot, the office can be
+// given one later, and everything but serving it works without.
+func (c *importCmd) makeLogKey(ctx context.Context, t *terminal, a *app) error {
+	origin, err := c.origin()
+	if err != nil {
+		return err
+	}
+	path := c.path(c.DB)
+	k, err := newLogKey(path, origin)
+	if fault.Is(err, fault.Conflict) || exitOf(err) == exitConflict {
+		t.note("The log has no key yet: %s belongs to another. Before you serve this office: plumbline log key new --db %s --log-key FILE", path, safeURL(c.DB))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.recordLogKey(ctx, k, false); err != nil {
+		return err
+	}
+	t.note("The log %s is signed with the key in %s: keep a copy of that file apart from the database.", origin, path)
+	return nil
 }
