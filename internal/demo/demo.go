@@ -69,6 +69,7 @@ type Person struct {
 type texts struct{ Reasons, Answer, Message, Grounds string }
 
 type story struct {
+	Kind   string // of what is filed; a report if empty
 	Key    string
 	Lang   string
 	Report map[string]any
@@ -326,9 +327,17 @@ func (f *filler) happen(ctx context.Context, e event) error {
 	})
 }
 
+// kindOf is the kind of matter that a story begins with.
+func (f *filler) kindOf(r *running) *pack.Kind {
+	if k := f.pack.Kind(r.Kind); k != nil {
+		return k
+	}
+	return f.pack.ReportKinds()[0]
+}
+
 // report files the report that a story begins with, as its sender would.
 func (f *filler) report(ctx context.Context, tx *store.Tx, r *running) error {
-	kind := f.pack.ReportKinds()[0]
+	kind := f.kindOf(r)
 	in := map[string]any{}
 	for name, v := range r.Report {
 		switch name {
@@ -359,8 +368,8 @@ func (f *filler) report(ctx context.Context, tx *store.Tx, r *running) error {
 // step takes one step of a story.
 func (f *filler) step(ctx context.Context, tx *store.Tx, r *running, st *step) error {
 	on := r.root
-	kind := cmp.Or(st.On, "report")
-	if kind != "report" {
+	kind := cmp.Or(st.On, f.kindOf(r).ID)
+	if st.On != "" {
 		var err error
 		if on, err = f.opened(ctx, tx, r.root, kind); err != nil {
 			return err
