@@ -106,7 +106,7 @@ func (c *monitorCmd) stopped(ctx context.Context) error {
 }
 
 func (c *monitorCmd) open(t *terminal) (*monitor.Monitor, error) {
-	keys, err := keyArgs(c.Key)
+	keys, err := keyLines(c.Key)
 	if err != nil {
 		return nil, err
 	}

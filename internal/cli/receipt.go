@@ -117,35 +117,6 @@ func (c *receiptVerifyCmd) check(t *terminal, trust verify.Trust) (verify.Proven
 	return r.Check(trust)
 }
 
-// keysOf reads the keys a flag was given: each a key, or @ and a file of keys.
-func keysOf(flag string, given []string) ([]note.Verifier, error) {
-	var out []note.Verifier
-	for _, g := range given {
-		text := g
-		if name, isFile := strings.CutPrefix(g, "@"); isFile {
-			data, err := os.ReadFile(name)
-			if err != nil {
-				return nil, fmt.Errorf("read the keys of %s: %w", flag, err)
-			}
-			text = string(data)
-		}
-		if published, err := verify.ParseLogKeys([]byte(text)); err == nil {
-			text = strings.Join(published.Current, "\n") // the file of GET /log/keys, as it is
-		}
-		keys, err := verify.ParseKeys(text)
-		switch {
-		case err != nil && text != g:
-			return nil, problemf(fault.Invalid, "%s %s: %v", flag, g, err)
-		case err != nil:
-			return nil, problemf(fault.Invalid, "%s: %v; copy the whole line, or put it into a file and give %s @FILE", flag, strings.TrimPrefix(err.Error(), "line 1: "), flag)
-		case len(keys) == 0:
-			return nil, problemf(fault.Invalid, "%s %s holds no key", flag, g)
-		}
-		out = append(out, keys...)
-	}
-	return out, nil
-}
-
 func outcome(p verify.Proven, f *verify.Flaw) checked {
 	if f != nil {
 		return checked{Flaw: &saidFlaw{f.Code, f.Line, f.Entry, f.Where(), f.Reason(), f.Remedy(), f.Detail}}

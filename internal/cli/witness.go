@@ -104,7 +104,7 @@ type witnessAddCmd struct {
 func (witnessAddCmd) Help() string { return helpText("witness-add") }
 
 func (c *witnessAddCmd) Run(ctx context.Context, t *terminal) (err error) {
-	keys, err := keyArgs([]string{c.VKey})
+	keys, err := keyLines([]string{c.VKey})
 	if err != nil {
 		return err
 	}
@@ -137,31 +137,6 @@ func (c *witnessAddCmd) Run(ctx context.Context, t *terminal) (err error) {
 		t.note("The key is called %s, not %s: make sure that it is the key of this log.", name, c.Origin)
 	}
 	return nil
-}
-
-// keyArgs reads verifier keys that are given as they are or as @FILE, in which each has a line of its own.
-func keyArgs(args []string) (keys []string, err error) {
-	for _, arg := range args {
-		path, isFile := strings.CutPrefix(arg, "@")
-		if !isFile {
-			keys = append(keys, strings.TrimSpace(arg))
-			continue
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, &problem{kind: fault.NotFound, text: "cannot read the key", cause: err}
-		}
-		before := len(keys)
-		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-				keys = append(keys, line)
-			}
-		}
-		if len(keys) == before {
-			return nil, problemf(fault.Invalid, "there is no key in %s", path)
-		}
-	}
-	return keys, nil
 }
 
 type witnessRemoveCmd struct {
