@@ -10,47 +10,42 @@ import (
 	"plumbline/verify"
 )
 
-// keyLines are the verifier keys that a flag or an argument was given: each a key, or @ and a file that holds one on each
+// keysOf are the verifier keys that a flag or an argument was given: each a key, or @ and a file that holds one on each
 // line, or what a log publishes of its keys.
-func keyLines(given []string) (keys []string, err error) {
+func keysOf(what string, given []string) (keys []note.Verifier, lines []string, err error) {
+	take := func(line string) error {
+		key, err := verify.ParseKey(line)
+		keys, lines = append(keys, key), append(lines, line)
+		return err
+	}
 	for _, g := range given {
 		name, isFile := strings.CutPrefix(g, "@")
 		if !isFile {
-			keys = append(keys, strings.TrimSpace(g))
+			if err := take(strings.TrimSpace(g)); err != nil {
+				return nil, nil, problemf(fault.Invalid, "%s: %v; copy the whole line, or put it into a file and give @FILE", what, err)
+			}
 			continue
 		}
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return nil, &problem{kind: fault.NotFound, text: "cannot read the key", cause: err}
+			return nil, nil, &problem{kind: fault.NotFound, text: "cannot read the key", cause: err}
 		}
 		if published, err := verify.ParseLogKeys(text); err == nil {
-			keys = append(keys, published.Current...) // the file of GET /log/keys, as it is
-			continue
+			text = []byte(strings.Join(published.Current, "\n")) // the file of GET /log/keys, as it is
 		}
-		before := len(keys)
+		before, n := len(keys), 0
 		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-				keys = append(keys, line)
+			n++
+			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+				continue
+			}
+			if err := take(line); err != nil {
+				return nil, nil, problemf(fault.Invalid, "%s %s: line %d: %v", what, g, n, err)
 			}
 		}
 		if len(keys) == before {
-			return nil, problemf(fault.Invalid, "there is no key in %s", name)
+			return nil, nil, problemf(fault.Invalid, "%s %s holds no key", what, g)
 		}
 	}
-	return keys, nil
-}
-
-// keysOf are the keys that a flag was given, ready to check signatures.
-func keysOf(flag string, given []string) ([]note.Verifier, error) {
-	lines, err := keyLines(given)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]note.Verifier, len(lines))
-	for i, line := range lines {
-		if out[i], err = verify.ParseKey(line); err != nil {
-			return nil, problemf(fault.Invalid, "%s %s: %v; copy the whole line, or put it into a file and give %s @FILE", flag, line, err, flag)
-		}
-	}
-	return out, nil
+	return keys, lines, nil
 }

@@ -106,7 +106,7 @@ func (c *monitorCmd) stopped(ctx context.Context) error {
 }
 
 func (c *monitorCmd) open(t *terminal) (*monitor.Monitor, error) {
-	keys, err := keyLines(c.Key)
+	_, keys, err := keysOf("--key", c.Key)
 	if err != nil {
 		return nil, err
 	}

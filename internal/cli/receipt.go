@@ -78,10 +78,10 @@ type saidFlaw struct {
 func (c *receiptVerifyCmd) Run(t *terminal) error {
 	var trust verify.Trust
 	var err error
-	if trust.Logs, err = keysOf("--key", c.Key); err != nil {
+	if trust.Logs, _, err = keysOf("--key", c.Key); err != nil {
 		return err
 	}
-	if trust.Witnesses, err = keysOf("--witness", c.Witness); err != nil {
+	if trust.Witnesses, _, err = keysOf("--witness", c.Witness); err != nil {
 		return err
 	}
 	proven, err := c.check(t, trust)

@@ -104,7 +104,7 @@ type witnessAddCmd struct {
 func (witnessAddCmd) Help() string { return helpText("witness-add") }
 
 func (c *witnessAddCmd) Run(ctx context.Context, t *terminal) (err error) {
-	keys, err := keyLines([]string{c.VKey})
+	_, keys, err := keysOf("the key", []string{c.VKey})
 	if err != nil {
 		return err
 	}
