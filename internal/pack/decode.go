@@ -140,7 +140,6 @@ func parseYAML(src []byte) (f *ast.File, err error) {
 }
 
 var (
-	textType   = reflect.TypeFor[Text]()
 	atType     = reflect.TypeFor[At]()
 	effectType = reflect.TypeFor[Effect]()
 	unmarshal  = reflect.TypeFor[encoding.TextUnmarshaler]()

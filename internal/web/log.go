@@ -23,8 +23,8 @@ import (
 func (s *Server) logFiles() *http.ServeMux {
 	mux := http.NewServeMux()
 	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET /log/checkpoint":    s.logCheckpoint,
-		"GET /log/keys":          s.logKeys,
+		"GET /log/checkpoint":     s.logCheckpoint,
+		"GET /log/keys":           s.logKeys,
 		"GET /log/tile/{rest...}": s.logTile,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

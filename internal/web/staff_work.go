@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"plumbline/internal/access"
 	"plumbline/internal/calendar"
@@ -591,9 +590,4 @@ func (s *Server) assign(w http.ResponseWriter, r *http.Request) error {
 		return view.Redirect(w, r, "/staff/matters/"+refs[0])
 	}
 	return view.Redirect(w, r, "/staff/queue")
-}
-
-// day writes an instant of the record as a day at the office.
-func (s *Server) day(say *words.Speaker, micro int64) string {
-	return say.Day(time.UnixMicro(micro), s.Office.Zone())
 }
