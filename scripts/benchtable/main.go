@@ -33,8 +33,8 @@ var goals = []goal{
 	{"NationalFigure", "ratio", "a national figure at 1,000,000 against 10,000 allegations", true, 1.5},
 }
 
-// packages hold the benchmarks that promise something, in the order of the table.
-var packages = []string{"./internal/transfer", "./internal/matter", "./internal/tally", "./internal/store", "./internal/journal", "./internal/ledger"}
+// packages hold the benchmarks that promise something, those that take minutes last.
+var packages = []string{"./internal/store", "./internal/journal", "./internal/matter", "./internal/ledger", "./internal/transfer", "./internal/tally"}
 
 type result struct {
 	bench  string
@@ -47,18 +47,17 @@ func main() {
 	if len(os.Args) > 1 {
 		packages = os.Args[1:]
 	}
-	failed := false
-	var all []result
+	fmt.Printf("\n"+form, "benchmark", "value", "unit", "goal")
+	fmt.Printf(form, strings.Repeat("-", 34), strings.Repeat("-", 14), strings.Repeat("-", 22), strings.Repeat("-", 40))
+	failed, missed := false, false
 	for _, pkg := range packages {
 		fmt.Fprintf(os.Stderr, "%s …\n", pkg)
-		found, err := run(pkg)
-		if err != nil {
+		if err := run(pkg, func(r result) { missed = print(r) || missed }); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", pkg, err)
 			failed = true
 		}
-		all = append(all, found...)
 	}
-	if missed := print(all); missed {
+	if missed {
 		fmt.Println("\nA goal was missed. Was anything else running? The calibration above says how fast the machine was.")
 	}
 	if failed {
@@ -66,18 +65,18 @@ func main() {
 	}
 }
 
-// run runs the benchmarks of a package, each once: they repeat what they measure themselves.
-func run(pkg string) ([]result, error) {
+// run runs the benchmarks of a package, each once, and shows each result as it comes: they repeat what they measure
+// themselves.
+func run(pkg string, show func(result)) error {
 	cmd := exec.Command("go", "test", "-run", "^$", "-bench", ".", "-benchtime", "1x", "-timeout", "30m", pkg)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	var found []result
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		line := lines.Text()
 		if !strings.HasPrefix(line, "Benchmark") {
@@ -86,9 +85,11 @@ func run(pkg string) ([]result, error) {
 			}
 			continue
 		}
-		found = append(found, parse(strings.Fields(line))...)
+		for _, r := range parse(strings.Fields(line)) {
+			show(r)
+		}
 	}
-	return found, cmd.Wait()
+	return cmd.Wait()
 }
 
 // parse reads "BenchmarkX/sub-2 1 123 ns/op 4.5 ratio". The time of an operation is left out where the benchmark has
@@ -111,31 +112,28 @@ func parse(f []string) []result {
 	return out
 }
 
-// print writes the table and tells whether a goal was missed.
-func print(all []result) (missed bool) {
-	const form = "%-34s %14s  %-22s %s\n"
-	fmt.Printf("\n"+form, "benchmark", "value", "unit", "goal")
-	fmt.Printf(form, strings.Repeat("-", 34), strings.Repeat("-", 14), strings.Repeat("-", 22), strings.Repeat("-", 40))
-	for _, r := range all {
-		said := ""
-		for _, g := range goals {
-			base, _, _ := strings.Cut(r.bench, "/")
-			if g.bench != base || g.unit != r.metric {
-				continue
-			}
-			v, err := strconv.ParseFloat(r.value, 64)
-			word, met := "at least", err == nil && v >= g.value
-			if g.atMost {
-				word, met = "at most", err == nil && v <= g.value
-			}
-			mark := "met"
-			if !met {
-				mark, missed = "MISSED", true
-			}
-			said = fmt.Sprintf("%s %g: %s (%s)", word, g.value, mark, g.what)
+const form = "%-34s %14s  %-22s %s\n"
+
+// print writes a line of the table and tells whether its goal was missed.
+func print(r result) (missed bool) {
+	said := ""
+	for _, g := range goals {
+		base, _, _ := strings.Cut(r.bench, "/")
+		if g.bench != base || g.unit != r.metric {
+			continue
 		}
-		fmt.Printf(form, r.bench, r.value, r.metric, said)
+		v, err := strconv.ParseFloat(r.value, 64)
+		word, met := "at least", err == nil && v >= g.value
+		if g.atMost {
+			word, met = "at most", err == nil && v <= g.value
+		}
+		mark := "met"
+		if !met {
+			mark, missed = "MISSED", true
+		}
+		said = fmt.Sprintf("%s %g: %s (%s)", word, g.value, mark, g.what)
 	}
+	fmt.Printf(form, r.bench, r.value, r.metric, said)
 	return missed
 }
 
