@@ -140,7 +140,7 @@ type outcome struct {
 func (r *runner) run(ctx context.Context) {
 	defer r.right.release(ctx)
 	for ctx.Err() == nil {
-		rung := placed.next()
+		rung := placed.Next()
 		behind, _, err := r.behind(ctx)
 		var out outcome
 		if err == nil && behind {

@@ -38,7 +38,7 @@ func NewSequencer(db *store.DB, log *slog.Logger) *Sequencer {
 func (s *Sequencer) Run(ctx context.Context) error {
 	defer s.right.release(ctx)
 	for failures := 0; ; {
-		rung := appended.next()
+		rung := appended.Next()
 		more, err := s.work(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -133,7 +133,7 @@ func (s *Sequencer) once(ctx context.Context, lease *store.Lease) (placedNow int
 			return errHeadMoved
 		}
 		placedNow = int(n)
-		tx.AfterCommit(placed.ring)
+		tx.AfterCommit(placed.Ring)
 		return nil
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ func Append(ctx context.Context, tx *store.Tx, e Entry) error {
 	if err != nil {
 		return appendFailed(err, e.Stream)
 	}
-	tx.AfterCommit(appended.ring)
+	tx.AfterCommit(appended.Ring)
 	return nil
 }
 
@@ -79,7 +79,7 @@ func AppendMany(ctx context.Context, tx *store.Tx, entries []Entry) error {
 	if err := tx.InsertMany(ctx, "entry", entryColumns, rows); err != nil {
 		return appendFailed(err, "")
 	}
-	tx.AfterCommit(appended.ring)
+	tx.AfterCommit(appended.Ring)
 	return nil
 }
 

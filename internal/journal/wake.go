@@ -2,15 +2,15 @@ package journal
 
 import "sync"
 
-// A bell wakes those who wait for something to happen. A ring is only a hint: who is woken looks for work and
+// A Bell wakes those who wait for something to happen. A ring is only a hint: who is woken looks for work and
 // may find none, and who sleeps through it looks anyway after a while.
-type bell struct {
+type Bell struct {
 	mu      sync.Mutex
 	waiting chan struct{}
 }
 
-// ring wakes everybody who waits.
-func (b *bell) ring() {
+// Ring wakes everybody who waits.
+func (b *Bell) Ring() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.waiting != nil {
@@ -19,9 +19,9 @@ func (b *bell) ring() {
 	}
 }
 
-// next returns a channel that is closed at the next ring. Take it before looking for work, so that a ring in
+// Next returns a channel that is closed at the next ring. Take it before looking for work, so that a ring in
 // between is not missed.
-func (b *bell) next() <-chan struct{} {
+func (b *Bell) Next() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.waiting == nil {
@@ -33,6 +33,6 @@ func (b *bell) next() <-chan struct{} {
 // The bells are shared by all databases of the process; there is one but in tests, where being woken for nothing costs
 // a query.
 var (
-	appended bell // entries were committed
-	placed   bell // entries got their global index
+	appended Bell // entries were committed
+	placed   Bell // entries got their global index
 )

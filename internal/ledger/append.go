@@ -88,7 +88,7 @@ func (f follower) Step(ctx context.Context, tx *store.Tx, entries []journal.Reco
 	if err := saveTiles(ctx, tx, there, append(filled, edge.partial()...)); err != nil {
 		return err
 	}
-	tx.AfterCommit(f.l.grown.ring)
+	tx.AfterCommit(f.l.grown.Ring)
 	return nil
 }
 

@@ -14,10 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"plumbline/internal/fault"
+	"plumbline/internal/journal"
 	"plumbline/internal/store"
 )
 
@@ -27,8 +27,8 @@ type Ledger struct {
 	log *slog.Logger
 	now func() time.Time
 
-	grown     bell // leaves were added by this process
-	published bell // a checkpoint was published by this process
+	grown     journal.Bell // leaves were added by this process
+	published journal.Bell // a checkpoint was published by this process
 }
 
 // Options of New; the zero value of each means "as usual".
@@ -108,7 +108,7 @@ func (l *Ledger) Wait(ctx context.Context, stream string, n int64, most time.Dur
 	end := time.NewTimer(most)
 	defer end.Stop()
 	for {
-		rung := l.published.next()
+		rung := l.published.Next()
 		covered, err := l.covered(ctx, stream, n)
 		if err != nil || covered {
 			return err
@@ -146,31 +146,6 @@ func (l *Ledger) covered(ctx context.Context, stream string, n int64) (yes bool,
 
 func notYet(stream string, n int64) error {
 	return fault.Wrap(fmt.Errorf("ledger: %s %d is in no published checkpoint yet", stream, n), fault.Unavailable, "ledger.notyet", nil)
-}
-
-// A bell wakes those who wait for something to happen in this process; those in others look again after a while.
-type bell struct {
-	mu      sync.Mutex
-	waiting chan struct{}
-}
-
-func (b *bell) ring() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.waiting != nil {
-		close(b.waiting)
-		b.waiting = nil
-	}
-}
-
-// next returns a channel that is closed at the next ring. Take it before looking, so that no ring in between is missed.
-func (b *bell) next() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.waiting == nil {
-		b.waiting = make(chan struct{})
-	}
-	return b.waiting
 }
 
 func toLog(size uint64) (int64, error) {

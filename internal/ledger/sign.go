@@ -81,7 +81,7 @@ func (s *Signer) Status() SignerStatus {
 func (s *Signer) Run(ctx context.Context) error {
 	defer s.release(ctx)
 	for failures := 0; ; {
-		rung := s.l.grown.next()
+		rung := s.l.grown.Next()
 		worked, err := s.Once(ctx)
 		wait := signPoll
 		switch {
@@ -228,7 +228,7 @@ func (s *Signer) sign(ctx context.Context) error {
 		return err
 	}
 	s.set(func(st *SignerStatus) { st.Published, st.At = next.Size, at })
-	s.l.published.ring()
+	s.l.published.Ring()
 	return nil
 }
 
