@@ -32,6 +32,7 @@ var layers = [][]string{
 	{"internal/schema", "internal/chart", "internal/witness"},
 	{"internal/monitor", "internal/pack"},
 	{"internal/journal", "internal/rows"},
+	{"internal/vault"},
 	{"internal/register"},
 	{"internal/access"},
 	{"internal/matter"},
