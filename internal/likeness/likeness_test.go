@@ -81,7 +81,7 @@ func TestSimilarTextsAreFoundAndOthersAreNot(t *testing.T) {
 				n := rapid.IntRange(60, 400).Draw(t, "words")
 				words := story(r, lang, n)
 				own := x.Sketch([]string{tell(words, lang)})
-				if got := likeness.Alike(own, x.Sketch([]string{retold(r, words, lang, 5)})); got < 0.85 {
+				if got := likeness.Alike(own, x.Sketch([]string{retold(r, words, lang, 5)})); got < 0.75 {
 					t.Fatalf("the same words in other letters are alike by %.2f", got)
 				}
 				if got := likeness.Alike(own, x.Sketch([]string{retold(r, words, lang, 4)})); got < likeness.Least {
