@@ -244,7 +244,7 @@ func TestNeighboursAreOneSide(t *testing.T) {
 func TestWalks(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	w := NewWalks([]byte("key"), func() time.Time { return now })
-	draft := NewDraft()
+	draft, code := NewDraft(), ref.NewReceiptCode()
 	walked := func(steps int, pause time.Duration, trap bool) string {
 		note := w.Step(draft, "", false)
 		for i := range steps {
@@ -263,38 +263,41 @@ func TestWalks(t *testing.T) {
 		mark string
 	}{
 		{"at the speed of a person", func() string { return walked(5, 4*time.Second, false) }, "", false, Walked, ""},
-		{"with the work", func() string { return walked(5, 4*time.Second, false) }, Work(draft), false, Worked, ""},
-		{"with the work of another draft", func() string { return walked(5, 4*time.Second, false) }, Work(NewDraft()), false, Walked, ""},
-		{"the work alone", text(""), Work(draft), false, Blind, MarkBlind},
+		{"with the work", func() string { return walked(5, 4*time.Second, false) }, Work(Task(draft)), false, Worked, ""},
+		{"with the work of another draft", func() string { return walked(5, 4*time.Second, false) }, Work(Task(NewDraft())), false, Walked, ""},
+		{"the work alone", text(""), Work(Task(draft)), false, Blind, MarkBlind},
 		{"no walk", text(""), "", false, Blind, MarkBlind},
 		{"made up", text("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), "", false, Blind, MarkBlind},
 		{"a machine that runs through", func() string { return walked(9, 10*time.Millisecond, false) }, "", false, Blind, MarkQuick},
 		{"a single page, however long it was open", func() string { return walked(0, 0, false) }, "", false, Blind, MarkQuick},
-		{"the trap on the last page", func() string { return walked(5, 4*time.Second, false) }, Work(draft), true, Marked, MarkTrap},
-		{"the trap on an earlier page", func() string { return walked(5, 4*time.Second, true) }, Work(draft), false, Marked, MarkTrap},
+		{"the trap on the last page", func() string { return walked(5, 4*time.Second, false) }, Work(Task(draft)), true, Marked, MarkTrap},
+		{"the trap on an earlier page", func() string { return walked(5, 4*time.Second, true) }, Work(Task(draft)), false, Marked, MarkTrap},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			rank, marks := w.Judge(draft, tt.note(), tt.work, tt.trap)
+			rank, marks := w.Judge(draft, code, tt.note(), tt.work, tt.trap)
 			if rank != tt.rank || tt.mark == "" && len(marks) != 0 || tt.mark != "" && (len(marks) != 1 || marks[0] != tt.mark) {
 				t.Errorf("rank %d, marks %v; want %d, %q", rank, marks, tt.rank, tt.mark)
 			}
 		})
 	}
 	good := walked(5, 4*time.Second, false)
-	if rank, _ := w.Judge(NewDraft(), good, "", false); rank != Blind {
+	if rank, _ := w.Judge(NewDraft(), code, good, "", false); rank != Blind {
 		t.Error("a walk counts for another draft")
 	}
-	if rank, _ := NewWalks([]byte("other key"), w.now).Judge(draft, good, "", false); rank != Blind {
+	if rank, _ := NewWalks([]byte("other key"), w.now).Judge(draft, code, good, "", false); rank != Blind {
 		t.Error("a walk sealed under another key counts")
 	}
-	w.Sent(draft)
-	if rank, marks := w.Judge(draft, good, "", false); rank != Blind || marks[0] != MarkAgain {
+	w.Sent(draft, code)
+	if rank, _ := w.Judge(draft, code, good, "", false); rank != Walked {
+		t.Error("the same report sent twice has another rank the second time")
+	}
+	if rank, marks := w.Judge(draft, ref.NewReceiptCode(), good, "", false); rank != Blind || marks[0] != MarkAgain {
 		t.Errorf("a walk counts for a second report: %d %v", rank, marks)
 	}
 	other := NewDraft()
 	note := w.Step(other, w.Step(other, w.Step(other, "", false), false), false)
 	now = now.Add(walkLasts + time.Second)
-	if rank, _ := w.Judge(other, note, "", false); rank != Blind {
+	if rank, _ := w.Judge(other, code, note, "", false); rank != Blind {
 		t.Error("a walk counts for ever")
 	}
 }
@@ -331,13 +334,13 @@ func TestTriesForOneBeginningOfACode(t *testing.T) {
 // What strangers post as the notes of a walk is never more than a blind filing, and breaks nothing.
 func FuzzGuardFields(f *testing.F) {
 	w := NewWalks([]byte("key"), time.Now)
-	draft := NewDraft()
+	draft, code := NewDraft(), ref.NewReceiptCode()
 	f.Add(draft, w.Step(draft, "", false), "12345", "on")
 	f.Add("", "", "", "")
 	f.Add(draft, "AAAA", "-1", "")
 	f.Add(draft, "\x00\xff", "00000000000000000", "x")
 	f.Fuzz(func(t *testing.T, draft, note, work, trap string) {
-		rank, marks := w.Judge(draft, note, work, trap != "")
+		rank, marks := w.Judge(draft, code, note, work, trap != "")
 		if rank > Blind || len(marks) != 1 {
 			t.Fatalf("rank %d, marks %v: nobody has walked this far", rank, marks)
 		}

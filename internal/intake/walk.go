@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"plumbline/internal/ref"
 )
 
 // Walks tell filings that came through the form page by page, at the speed of a person, from those that did not.
@@ -24,7 +26,7 @@ type Walks struct {
 	now  func() time.Time
 
 	mu         sync.Mutex
-	spent, old map[[16]byte]struct{} // drafts that were sent, this half day and the one before
+	spent, old map[[16]byte][16]byte // drafts that were sent and as which report, this half day and the one before
 	turned     time.Time
 }
 
@@ -48,7 +50,7 @@ func NewWalks(key []byte, now func() time.Time) *Walks {
 	if err != nil {
 		panic(err) // the standard nonce size
 	}
-	return &Walks{aead: aead, now: now, spent: map[[16]byte]struct{}{}, turned: now()}
+	return &Walks{aead: aead, now: now, spent: map[[16]byte][16]byte{}, turned: now()}
 }
 
 // walk is what a note says.
@@ -106,8 +108,9 @@ const (
 	MarkAgain = "again" // its walk was used for another report before
 )
 
-// Judge says what rank a filing has, and what staff should know of how it came in.
-func (w *Walks) Judge(draft, note, work string, trapped bool) (Rank, []string) {
+// Judge says what rank a filing has, and what staff should know of how it came in. The same report sent again has the
+// rank it had: somebody pressed the button twice.
+func (w *Walks) Judge(draft string, code ref.ReceiptCode, note, work string, trapped bool) (Rank, []string) {
 	x, ok := w.open(draft, note)
 	age := w.now().Sub(time.Unix(x.begun, 0))
 	switch {
@@ -115,57 +118,66 @@ func (w *Walks) Judge(draft, note, work string, trapped bool) (Rank, []string) {
 		return Marked, []string{MarkTrap}
 	case !ok || age > walkLasts || age < -time.Minute:
 		return Blind, []string{MarkBlind}
-	case w.wasSent(draft):
+	case w.wasSent(draft, code):
 		return Blind, []string{MarkAgain}
 	case x.steps < leastSteps || age < leastTime || age < time.Duration(x.steps)*leastStep:
 		return Blind, []string{MarkQuick}
-	case Works(draft, work):
+	case Works(Task(draft), work):
 		return Worked, nil
 	}
 	return Walked, nil
 }
 
 // Sent notes that a report was made of a draft.
-func (w *Walks) Sent(draft string) {
+func (w *Walks) Sent(draft string, code ref.ReceiptCode) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if now := w.now(); now.Sub(w.turned) >= walkLasts || len(w.spent) >= mostSpent {
-		w.old, w.spent, w.turned = w.spent, map[[16]byte]struct{}{}, now
+		w.old, w.spent, w.turned = w.spent, map[[16]byte][16]byte{}, now
 	}
-	w.spent[draftKey(draft)] = struct{}{}
+	w.spent[shortHash(draft)] = shortHash(string(code))
 }
 
-func (w *Walks) wasSent(draft string) bool {
+// wasSent reports whether another report was made of a draft.
+func (w *Walks) wasSent(draft string, code ref.ReceiptCode) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k := draftKey(draft)
-	_, now := w.spent[k]
-	_, before := w.old[k]
-	return now || before
+	k := shortHash(draft)
+	as, there := w.spent[k]
+	if !there {
+		as, there = w.old[k]
+	}
+	return there && as != shortHash(string(code))
 }
 
-func draftKey(draft string) [16]byte {
-	sum := sha256.Sum256([]byte(draft))
+func shortHash(s string) [16]byte {
+	sum := sha256.Sum256([]byte("plumbline walk\x00" + s))
 	return [16]byte(sum[:16])
+}
+
+// Task is the small puzzle of a draft, which a browser that runs scripts solves while its reader reads; it tells nothing
+// of the draft.
+func Task(draft string) string {
+	sum := sha256.Sum256([]byte("plumbline task\x00" + draft))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // WorkBits is how many leading bits of a hash must be zero: some ten thousand tries, a fraction of a second on a phone.
 const WorkBits = 16
 
-// Works reports whether work is the answer to the small puzzle of a draft: a number that, hashed with it, gives
-// WorkBits zeros. Browsers that run scripts find it while their reader reads; nobody has to.
-func Works(draft, work string) bool {
+// Works reports whether work solves a task: a number that, hashed with it, gives WorkBits zeros.
+func Works(task, work string) bool {
 	if work == "" || len(work) > 12 || strings.Trim(work, "0123456789") != "" {
 		return false
 	}
-	sum := sha256.Sum256([]byte("plumbline work:" + draft + ":" + work))
+	sum := sha256.Sum256([]byte(task + ":" + work))
 	return bits.LeadingZeros32(binary.BigEndian.Uint32(sum[:4])) >= WorkBits
 }
 
-// Work finds the answer.
-func Work(draft string) string {
+// Work solves a task.
+func Work(task string) string {
 	for n := 0; ; n++ {
-		if s := strconv.Itoa(n); Works(draft, s) {
+		if s := strconv.Itoa(n); Works(task, s) {
 			return s
 		}
 	}
