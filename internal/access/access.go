@@ -1,18 +1,21 @@
 // Package access decides who may see a matter, act on it and open what is sealed in it.
 //
 // It is the only place where that is decided. Every decision is a pure function of a Viewer and of Facts about the
-// matter; the one that lists need (who may see) exists a second time as an SQL predicate, and a test over random
-// worlds holds the two together on every database. It knows no database, no clock and no page.
+// matter, and follows from one table, Law; the one that lists need (who may see) exists a second time as an SQL predicate,
+// and a test over random worlds holds the two together on every database. It knows no database, no clock and no page.
 //
-// One rule beats all others: nobody sees or handles a matter that names them.
+// One list beats the table: Bars. Nobody sees or handles a matter that names them, a relative, somebody they have an
+// interest in, work with, command or obey.
 package access
 
 import (
 	"slices"
+	"strings"
 
 	"plumbline/internal/fault"
 	"plumbline/internal/pack"
 	"plumbline/internal/ref"
+	"plumbline/internal/register"
 )
 
 // What a duty lets its holder see.
@@ -30,6 +33,8 @@ type Grant struct {
 	Admin     bool // manages accounts of the body's subtree
 	Custodian bool // opens the identity compartment
 	Draws     bool // draws matters of the body's subtree at random
+	Figures   bool // reads the exact figures of the body's subtree
+	Audits    bool // reads the law and who holds what under it
 }
 
 // Viewer is a person at the door: who they are and which duties they hold at this moment.
@@ -40,6 +45,15 @@ type Viewer struct {
 	Official ref.OfficialID   // the register's entry for this person, if they are in it
 	Also     []ref.OfficialID // other entries of the register for the same person: merged into it, or it into them
 	Grants   []Grant
+	Ties     []register.Tied // whom they are tied to by declaration, today
+	Posts    []register.Held // their posts in the register, past ones too
+	Recusal  Recusal         // the rules by which posts keep people away, today
+}
+
+// WithPerson returns v with what the register says of them, under the rules in force.
+func (v Viewer) WithPerson(p register.Person, rules Recusal) Viewer {
+	v.Also, v.Ties, v.Posts, v.Recusal = p.Same, p.Tied, p.Posts, rules
+	return v
 }
 
 // Facts is what a decision needs to know of a matter.
@@ -54,6 +68,7 @@ type Facts struct {
 	DeskParent     ref.BodyID       // the body directly above DeskBody; 0 if there is none
 	Overdue        bool             // a clock ran out: the level above sees it by itself
 	Named          []ref.OfficialID // subject, allegations, parties
+	Posts          []register.Held  // of the persons behind Named
 	Assigned       []ref.AccountID
 	Acted          []ref.AccountID // on this matter itself
 }
@@ -68,38 +83,8 @@ type Did struct {
 	Before  bool // on a matter this one came from
 }
 
-// IsNamed reports whether the matter names the viewer.
-func IsNamed(v Viewer, f Facts) bool {
-	for _, o := range officials(v) {
-		if slices.Contains(f.Named, o) {
-			return true
-		}
-	}
-	return false
-}
-
 // CanSee reports whether v may know that the matter exists.
-func CanSee(v Viewer, f Facts) bool {
-	if IsNamed(v, f) {
-		return false
-	}
-	involved := v.Account != 0 && (slices.Contains(f.Assigned, v.Account) || slices.Contains(f.Acted, v.Account))
-	for _, g := range v.Grants {
-		switch {
-		case g.Body == 0 || (g.Sees != SeesSubtree && g.Sees != SeesDesk):
-			continue
-		case involved:
-			return true
-		case g.Body == f.DeskBody && g.Duty == f.Desk:
-			return true
-		case f.Overdue && g.Body == f.DeskParent:
-			return true
-		case g.Sees == SeesSubtree && (slices.Contains(f.Above, g.Body) || slices.Contains(f.ConcernedAbove, g.Body)):
-			return true
-		}
-	}
-	return false
-}
+func CanSee(v Viewer, f Facts) bool { return asked{act: ActKnow, f: f}.answer(v, nil).OK }
 
 // Look is CanSee as an error: NotFound, because to those who may not see it the matter does not exist.
 func Look(v Viewer, f Facts) error {
@@ -113,11 +98,22 @@ func Look(v Viewer, f Facts) error {
 // not and who may: its args hold the "duties" that may ([]string), where ("of") and at which "bodies"
 // ([]ref.BodyID). Whether the procedure allows the action in the present state is the engine's question.
 func MayAct(v Viewer, k *pack.Kind, a *pack.Action, f Facts, did []Did) (Grant, error) {
-	if err := Look(v, f); err != nil {
-		return Grant{}, err
+	return asked{act: ActStep, kind: k, step: a, f: f}.answer(v, did).grant()
+}
+
+// grant is an answer as functions give it.
+func (a Answer) grant() (Grant, error) {
+	if !a.OK {
+		return Grant{}, a.Why
 	}
+	return a.Grant, nil
+}
+
+// mayStep is row S1, and what the procedure takes away from it again: who did what must be done by others before.
+func (q asked) mayStep(v Viewer, did []Did) (Grant, *fault.Error) {
+	a, f := q.step, q.f
 	duties, bodies := Who(a, f)
-	refuse := func(key string, extra fault.Args) (Grant, error) {
+	refuse := func(key string, extra fault.Args) (Grant, *fault.Error) {
 		args := fault.Args{"duties": duties, "of": string(place(a)), "bodies": bodies}
 		for n, v := range extra {
 			args[n] = v
@@ -129,8 +125,8 @@ func MayAct(v Viewer, k *pack.Kind, a *pack.Action, f Facts, did []Did) (Grant, 
 	elsewhere := false
 	for _, g := range v.Grants {
 		switch {
-		case !slices.Contains(duties, g.Duty):
-		case slices.Contains(bodies, g.Body):
+		case !q.has(g, QTakes):
+		case q.within(g.Body, AtStep):
 			may = append(may, g)
 		default:
 			elsewhere = true
@@ -142,13 +138,13 @@ func MayAct(v Viewer, k *pack.Kind, a *pack.Action, f Facts, did []Did) (Grant, 
 	if len(may) == 0 {
 		return refuse("access.duty", nil)
 	}
-	if k.Inspects != nil && HadAHand(v.Account, did) {
+	if q.kind != nil && q.kind.Inspects != nil && HadAHand(v.Account, did) {
 		return refuse("access.inspected", nil)
 	}
 	for _, not := range a.NotBy {
-		kind, action := k.ID, not
-		if i := indexDot(not); i >= 0 {
-			kind, action = not[:i], not[i+1:]
+		kind, action, elsewhere := strings.Cut(not, ".")
+		if !elsewhere {
+			kind, action = q.kind.ID, not
 		}
 		for _, d := range did {
 			if d.Account == v.Account && d.Account != 0 && d.Kind == kind && d.Action == action {
@@ -186,12 +182,17 @@ func HadAHand(account ref.AccountID, did []Did) bool {
 
 // MayDraw returns the grant under which v may draw matters of a body at random, given the body and those above it.
 func MayDraw(v Viewer, bodyAbove []ref.BodyID) (Grant, bool) {
-	for _, g := range v.Grants {
-		if g.Draws && g.Body != 0 && slices.Contains(bodyAbove, g.Body) {
-			return g, true
-		}
+	a := overBody(ActDraw, bodyAbove).answer(v, nil)
+	return a.Grant, a.OK
+}
+
+// overBody asks about a body, given with those above it.
+func overBody(act Act, above []ref.BodyID) asked {
+	f := Facts{Above: above}
+	if len(above) > 0 {
+		f.Body = above[0]
 	}
-	return Grant{}, false
+	return asked{act: act, f: f}
 }
 
 // Who returns the duties that may take action a, and the bodies at which they have to be held.
@@ -234,12 +235,16 @@ func MayStart(v Viewer, k *pack.Kind, body ref.BodyID) (Grant, error) {
 
 // MayAdmin reports whether v manages the accounts of a body, given the body and those above it.
 func MayAdmin(v Viewer, bodyAbove []ref.BodyID) bool {
-	for _, g := range v.Grants {
-		if g.Admin && g.Body != 0 && slices.Contains(bodyAbove, g.Body) {
-			return true
-		}
-	}
-	return false
+	return overBody(ActAccounts, bodyAbove).answer(v, nil).OK
+}
+
+// MayReadLaw reports whether v reads the table of law, and explanations of what others may do.
+func MayReadLaw(v Viewer) bool { return asked{act: ActLaw}.answer(v, nil).OK }
+
+// MayReadReadings returns nil if v may read who opened what of a matter, when and why, or a fault that says who may.
+func MayReadReadings(v Viewer, k *pack.Kind, f Facts) error {
+	_, err := asked{act: ActReadings, kind: k, f: f}.answer(v, nil).grant()
+	return err
 }
 
 // Compartments of a matter.
@@ -254,37 +259,22 @@ const (
 var respondentEffects = []string{"notice", "disclose", "open-response", "respond", "find", "decide", "open-appeal", "appeal-decide", "review"}
 
 // MayOpen returns nil if v may read the named compartment of a matter of kind k, or a Forbidden fault whose args
-// hold the "duties" that may.
-//
-//   - file: whoever may see the matter and holds, at its body or above, a duty that acts in its procedure;
-//   - reporter: the desk the matter lies with, and those who are assigned to it or have acted on it;
-//   - identity: a custodian duty at its body or above, and nobody else;
-//   - respondent: the duties that find, decide or hear the appeal, and those assigned.
+// hold the "duties" that may. The rows of Law with the act "open.…" say who.
 func MayOpen(v Viewer, k *pack.Kind, f Facts, compartment string) error {
-	if err := Look(v, f); err != nil {
-		return err
-	}
-	involved := v.Account != 0 && (slices.Contains(f.Assigned, v.Account) || slices.Contains(f.Acted, v.Account))
-	duties := Openers(k, f, compartment)
-	for _, g := range v.Grants {
-		near := slices.Contains(f.Above, g.Body) || g.Body == f.DeskBody
-		onDesk := g.Duty == f.Desk && g.Body == f.DeskBody
-		var ok bool
-		switch compartment {
-		case File:
-			ok = near && (slices.Contains(duties, g.Duty) || onDesk)
-		case Reporter:
-			ok = onDesk || involved && slices.Contains(actingDuties(k, nil), g.Duty)
-		case Identity:
-			ok = near && g.Custodian
-		case Respondent:
-			ok = near && (slices.Contains(duties, g.Duty) || onDesk || involved && slices.Contains(actingDuties(k, nil), g.Duty))
-		}
-		if ok {
-			return nil
-		}
-	}
-	return fault.New(fault.Forbidden, "access.sealed", fault.Args{"compartment": compartment, "duties": duties})
+	_, err := asked{act: Act("open." + compartment), kind: k, f: f}.answer(v, nil).grant()
+	return err
+}
+
+// MayNote returns nil if v may add an internal note to a matter, and MayLink if v may tie it to another one.
+func MayNote(v Viewer, k *pack.Kind, f Facts) error {
+	_, err := asked{act: ActNote, kind: k, f: f}.answer(v, nil).grant()
+	return err
+}
+
+// MayLink is like MayNote; it is asked of both matters.
+func MayLink(v Viewer, k *pack.Kind, f Facts) error {
+	_, err := asked{act: ActLink, kind: k, f: f}.answer(v, nil).grant()
+	return err
 }
 
 // Openers returns the duties whose holders may open a compartment of such a matter. For the identity compartment it
@@ -347,17 +337,8 @@ func fileDuties(k *pack.Kind) []string {
 // or a duty that oversees its body and acts in its procedure. Somebody who worked on it before and is done chooses
 // nobody to judge the work.
 func MayAssign(v Viewer, k *pack.Kind, f Facts) error {
-	if err := Look(v, f); err != nil {
-		return err
-	}
-	for _, g := range v.Grants {
-		onDesk := g.Duty == f.Desk && g.Body == f.DeskBody
-		oversees := g.Sees == SeesSubtree && slices.Contains(f.Above, g.Body) && slices.Contains(fileDuties(k), g.Duty)
-		if onDesk || oversees {
-			return nil
-		}
-	}
-	return fault.New(fault.Forbidden, "access.assign", fault.Args{"duties": []string{f.Desk}})
+	_, err := asked{act: ActAssign, kind: k, f: f}.answer(v, nil).grant()
+	return err
 }
 
 func place(a *pack.Action) pack.Of {
@@ -384,13 +365,4 @@ func officials(v Viewer) []ref.OfficialID {
 		}
 	}
 	return out
-}
-
-func indexDot(s string) int {
-	for i := 0; i < len(s); i++ {
-		if s[i] == '.' {
-			return i
-		}
-	}
-	return -1
 }

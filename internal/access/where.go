@@ -49,14 +49,92 @@ func Where(v Viewer, alias string, firstArg int) (sql string, args []any) {
 			"EXISTS (SELECT 1 FROM did dd WHERE dd.matter = "+alias+".id AND dd.from_matter = "+alias+".id AND dd.account = "+me+")")
 	}
 	conds := []string{"(" + strings.Join(ways, " OR ") + ")"}
-	for _, o := range officials(v) {
-		me := w.arg(int64(o))
+	// Whom the viewer must not meet in a matter: themselves, those they are tied to, those they work with.
+	if near := w.never(v); near != "" {
 		conds = append(conds,
-			alias+".subject <> "+me,
-			"NOT EXISTS (SELECT 1 FROM allegation al WHERE al.matter = "+alias+".id AND al.official = "+me+")",
-			"NOT EXISTS (SELECT 1 FROM party pa WHERE pa.matter = "+alias+".id AND pa.official = "+me+")")
+			"NOT ("+alias+".subject <> 0 AND "+alias+".subject IN ("+near+"))",
+			"NOT EXISTS (SELECT 1 FROM allegation al WHERE al.matter = "+alias+".id AND al.official <> 0 AND al.official IN ("+near+"))",
+			"NOT EXISTS (SELECT 1 FROM party pa WHERE pa.matter = "+alias+".id AND pa.official <> 0 AND pa.official IN ("+near+"))")
 	}
 	return "(" + strings.Join(conds, " AND ") + ")", w.args
+}
+
+// never is every Bar that forbids knowing of a matter, as the set of officials whom such a matter names: a list, or a
+// query that looks at nothing of the matter and is answered once; nothing if there is nobody.
+func (w *where) never(v Viewer) string {
+	var ids []ref.OfficialID
+	add := func(o ref.OfficialID) {
+		if o != 0 && !slices.Contains(ids, o) {
+			ids = append(ids, o)
+		}
+	}
+	for _, o := range officials(v) {
+		add(o)
+	}
+	for _, t := range v.Ties {
+		add(t.Official)
+	}
+	slices.Sort(ids)
+	var list []string
+	for _, o := range ids {
+		list = append(list, w.arg(int64(o)))
+	}
+	colleagues := w.colleagues(v)
+	switch {
+	case colleagues == "":
+		return strings.Join(list, ", ")
+	case len(list) == 0:
+		return colleagues
+	}
+	return "SELECT id FROM official WHERE id IN (" + strings.Join(list, ", ") + ") UNION ALL " + colleagues
+}
+
+// colleagues selects everybody who works in a unit of the viewer's now, commands it, or is commanded from it, under every
+// entry they have in the register.
+func (w *where) colleagues(v Viewer) string {
+	var units, above, led []ref.BodyID
+	for _, p := range v.Posts {
+		if !current(p, v.Recusal.Today) {
+			continue
+		}
+		units, above = append(units, p.Units...), append(above, p.Above...)
+		if v.Recusal.leads(p.Rank) {
+			led = append(led, p.Body)
+		}
+	}
+	if len(units) == 0 {
+		return ""
+	}
+	ways := []string{"p.body IN (" + w.bodies(distinct(units)) + ")"}
+	if len(above) > 0 {
+		way := "p.body IN (" + w.bodies(distinct(above)) + ")"
+		if len(v.Recusal.Leads) > 0 {
+			ranks := make([]string, len(v.Recusal.Leads))
+			for i, rank := range v.Recusal.Leads {
+				ranks[i] = w.arg(rank)
+			}
+			way += " AND p.rank IN (" + strings.Join(ranks, ", ") + ")"
+		}
+		ways = append(ways, way)
+	}
+	if len(led) > 0 {
+		ways = append(ways, "p.body IN (SELECT ba.body FROM body_above ba JOIN body x ON x.id = ba.body JOIN body y ON y.id = ba.above WHERE ba.above IN ("+
+			w.bodies(distinct(led))+") AND ba.depth > 0 AND x.sector = y.sector)")
+	}
+	held := "p.valid_to = ''"
+	if v.Recusal.Today != "" {
+		today := w.arg(v.Recusal.Today)
+		held = "p.valid_from <= SUBSTR(" + today + ", 1, LENGTH(p.valid_from)) AND (p.valid_to = '' OR p.valid_to >= SUBSTR(" + today + ", 1, LENGTH(p.valid_to)))"
+	}
+	return "SELECT id FROM (WITH RECURSIVE near(id) AS (SELECT p.official FROM post p WHERE " + held + " AND (" + strings.Join(ways, " OR ") + ")" +
+		" UNION SELECT e.other FROM near s JOIN (SELECT id AS one, merged_into AS other FROM official WHERE merged_into <> 0" +
+		" UNION ALL SELECT merged_into, id FROM official WHERE merged_into <> 0) e ON e.one = s.id) SELECT id FROM near) colleague"
+}
+
+func distinct(ids []ref.BodyID) []ref.BodyID {
+	out := slices.Clone(ids)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 type where struct {

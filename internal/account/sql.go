@@ -10,6 +10,7 @@ import (
 	"plumbline/internal/access"
 	"plumbline/internal/fault"
 	"plumbline/internal/ref"
+	"plumbline/internal/register"
 	"plumbline/internal/store"
 )
 
@@ -57,12 +58,12 @@ func (s *Accounts) ViewerOf(ctx context.Context, tx *store.Tx, id ref.AccountID)
 		return access.Viewer{}, fault.New(fault.NotFound, "account.not-found", nil)
 	}
 	v := access.Viewer{Account: id, Name: st.Account.Name, Lang: st.Account.Lang, Official: st.Account.Official}
-	if v.Official != 0 {
-		if v.Also, err = sameOfficials(ctx, tx, v.Official); err != nil {
-			return access.Viewer{}, err
-		}
-	}
 	today := s.Today()
+	person, err := register.People(ctx, tx, map[ref.AccountID]ref.OfficialID{id: v.Official}, today)
+	if err != nil {
+		return access.Viewer{}, err
+	}
+	v = v.WithPerson(person[id], access.RecusalOn(s.packs.Active(), today))
 	for _, g := range st.Grants {
 		if !g.On(today) {
 			continue
@@ -71,11 +72,7 @@ func (s *Accounts) ViewerOf(ctx context.Context, tx *store.Tx, id ref.AccountID)
 		if !ok {
 			continue // the pack that knew this duty is gone: it entitles to nothing
 		}
-		sees := d.Sees
-		if sees == "" {
-			sees = access.SeesDesk
-		}
-		v.Grants = append(v.Grants, access.Grant{Duty: g.Duty, Body: g.Body, Sees: sees, Admin: d.Admin, Custodian: d.Custodian, Draws: d.Draws})
+		v.Grants = append(v.Grants, access.GrantOf(d, g.Body))
 	}
 	return v, nil
 }

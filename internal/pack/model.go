@@ -30,6 +30,7 @@ type Pack struct {
 	Lists      []List        `yaml:"lists"` // value lists of choice fields
 	Calendar   calendar.Spec `yaml:"calendar"`
 	Fairness   Fairness      `yaml:"fairness"`
+	Recusal    Recusal       `yaml:"recusal"`
 	Kinds      []Kind        `yaml:"kinds"`
 	Measures   []Measure     `yaml:"measures"`
 	Letters    []Letter      `yaml:"letters"`
@@ -117,6 +118,8 @@ type Duty struct {
 	Admin     bool     `yaml:"admin"`     // may manage accounts and duties of the body's subtree; sees no matter by that alone
 	Custodian bool     `yaml:"custodian"` // may open the identity compartment, with a recorded reason
 	Draws     bool     `yaml:"draws"`     // may draw matters of the body's subtree at random for inspection
+	Figures   bool     `yaml:"figures"`   // reads the exact figures of the body's subtree, which the public reads with small numbers left out
+	Audits    bool     `yaml:"audits"`    // reads the table of law and who may do what under it
 	At        At       `yaml:"-"`
 }
 
@@ -184,6 +187,36 @@ type Fairness struct {
 	Response calendar.Period `yaml:"response"` // shortest time to respond (F8)
 	Appeal   calendar.Period `yaml:"appeal"`   // shortest time to appeal, at least 10 days (F10)
 	Reopen   calendar.Period `yaml:"reopen"`   // within which a final state can be reopened (F21)
+}
+
+// Recusal says how posts in the register keep people away from matters that name their colleagues and commanders. It
+// holds for every matter from the day the pack is active, whatever rules the matter runs under.
+type Recusal struct {
+	Unit  calendar.Period `yaml:"unit"`  // for how long after having worked in one unit; 2y if not said
+	Leads []string        `yaml:"leads"` // ranks that command the bodies below theirs; every rank if not said
+	At    At              `yaml:"-"`
+}
+
+// recusalUnit is how long having worked together keeps away where the pack does not say.
+var recusalUnit = calendar.Period{N: 2, Unit: calendar.Years}
+
+// Before returns the day that lies the time of Unit before a day (both ISO).
+func (r Recusal) Before(day string) string {
+	d, err := calendar.ParseDate(day)
+	if err != nil {
+		return day
+	}
+	p := r.Unit
+	if p.IsZero() {
+		p = recusalUnit
+	}
+	switch p.Unit {
+	case calendar.Years:
+		return d.AddMonths(-12 * p.N).String()
+	case calendar.Months:
+		return d.AddMonths(-p.N).String()
+	}
+	return d.AddDays(-p.N).String()
 }
 
 // Kind is a kind of matter with its procedure: a finite graph of states, and actions between them.

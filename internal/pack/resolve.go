@@ -172,6 +172,9 @@ func (r *resolver) catalogues() {
 			known(r, k.At.Key("level"), "rank "+k.ID, "level", k.Level, x.levels)
 		}
 	}
+	for _, rank := range p.Recusal.Leads {
+		known(r, p.Recusal.At.Key("leads"), "recusal", "rank", rank, x.ranks)
+	}
 	for i := range p.Duties {
 		d := &p.Duties[i]
 		put(r, x.duties, d.At, "duty", d.ID, d)
