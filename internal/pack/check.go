@@ -278,7 +278,10 @@ func (c *checker) endings(k *Kind) {
 			if e.to.Final {
 				continue
 			}
-			reopens = true
+			if e.a.Has(EffObject) {
+				continue // looked at above, within the same time limit: see earlyMonitor
+			}
+			reopens = reopens || !c.p.onlyBy(e.a.By, ActorReporter)
 			if !e.a.Has(EffReopen) {
 				c.step("F21", e, c.g.pathTo(k, s.ID, e), "give "+e.a.ID+" the effect reopen", "takes up what was closed without reopening it, and so without the time limit for it")
 			}

@@ -81,6 +81,15 @@ func (c *checker) catalogue() {
 			}
 		}
 	}
+	for i := range p.Questionnaires {
+		q := &p.Questionnaires[i]
+		for j := range q.Fields {
+			f := &q.Fields[j]
+			if w := ofBelief(q.ID+" "+f.ID, f.Label); w != "" {
+				c.plain("F14", nil, f.At.Place, "take it out; the system has no place for it", "questionnaire %s: %s asks what somebody is or believes (%q)", q.ID, f.ID, w)
+			}
+		}
+	}
 	for i := range p.Duties {
 		d := &p.Duties[i]
 		if slices.Contains(d.Excludes, d.ID) {
@@ -160,7 +169,7 @@ func (c *checker) keeping(k *Kind) {
 		case TypeName, TypeContact:
 			if f.Sealed == "" {
 				c.plain("F13", k, at, "write sealed: identity", "%s: %s can identify a reporter or witness and stands in the clear", asked, f.ID)
-			} else if fromReporter && f.Sealed != "identity" {
+			} else if fromReporter && f.Sealed != "identity" && !c.ownWish(k, f) {
 				c.plain("F13", k, f.At.Key("sealed"), "write sealed: identity", "%s: %s identifies the reporter, but is sealed to %s, which more people open", asked, f.ID, f.Sealed)
 			}
 		case TypeText, TypeLong, TypeReasons:
@@ -187,6 +196,12 @@ func (c *checker) keeping(k *Kind) {
 		for j := range a.Fields {
 			check(&a.Fields[j], a.ID, fromReporter)
 		}
+		if a.Answers != "" {
+			c.keepsAnswers(k, a, kept)
+		}
+		if a.Has(EffHide) && !c.p.onlyBy(a.By, ActorReporter) {
+			c.about("F13", k, a, "by", "leave it to the reporter's duty", "hides who the reporter is, and is not the reporter's")
+		}
 		if !a.Has(EffIdentify) {
 			continue
 		}
@@ -202,6 +217,29 @@ func (c *checker) keeping(k *Kind) {
 			c.about("F13", k, a, "letter", "send a letter (letter: …), and do not mark it as adverse to the investigation", "opens the reporter's identity without telling them")
 		}
 	}
+}
+
+// keepsAnswers: what questionnaires are answered with is sealed by itself; how long it is kept must be stated as for fields.
+func (c *checker) keepsAnswers(k *Kind, a *Action, kept map[string]bool) {
+	said := map[string]bool{}
+	for i := range c.p.Questionnaires {
+		for _, f := range c.p.Questionnaires[i].Fields {
+			if !kept[f.Sealed] && !said[f.Sealed] {
+				said[f.Sealed] = true
+				c.about("F13", k, a, "answers", fmt.Sprintf("write under retention: {compartment: %s, keep: …}", f.Sealed), "is answered with what is sealed to %s, for which no time of keeping is stated", f.Sealed)
+			}
+		}
+	}
+}
+
+// ownWish reports whether a reporter is asked for the field only after they said in the same form that more people than
+// the custodian may know their name: as long as nothing is answered, its condition is surely false.
+func (c *checker) ownWish(k *Kind, f *Field) bool {
+	if f.When == "" {
+		return false
+	}
+	asked, err := c.p.Holds(k, f.When, &Env{Matter: EnvMatter{Kind: k.ID}})
+	return err == nil && !asked && strings.Contains(string(f.When), "f.")
 }
 
 // competent: F18, over every rank, level and sector, known or not.
@@ -231,6 +269,9 @@ func (c *checker) competent(k *Kind) {
 					reported[-1] = true
 					c.plain("F18", k, k.Routing[0].At.Place, "end the routing with a route that has no condition", "no route takes a matter about %s", describe(s))
 				}
+				if asksEarlier(k) {
+					c.elsewhere(k, s, maybe, reported)
+				}
 				for _, i := range maybe {
 					r := &k.Routing[i]
 					own := level != "" && c.p.LevelOrder(r.Level) <= c.p.LevelOrder(level) && (r.Sector == "" || r.Sector == sector)
@@ -239,6 +280,34 @@ func (c *checker) competent(k *Kind) {
 						c.plain("F18", k, r.At.Place, "send it a level up, or to a body of another sector", "route %d sends a matter about %s to the body or chain of command concerned", i+1, describe(s))
 					}
 				}
+			}
+		}
+	}
+}
+
+// asksEarlier reports whether matters of the kind follow from an earlier report of the same person, as one about retaliation does.
+func asksEarlier(k *Kind) bool {
+	return slices.ContainsFunc(k.Fields, func(f Field) bool { return f.Type == TypeEarlier })
+}
+
+// elsewhere: what follows from an earlier report does not go to the body that a report about the same people goes to, as
+// long as there is a level above. Which body really handled the earlier one, the engine looks at.
+func (c *checker) elsewhere(k *Kind, s EnvSubject, maybe []int, reported map[int]bool) {
+	const seen = 1 << 16
+	for i := range c.p.Kinds {
+		other := &c.p.Kinds[i]
+		if !other.Reports || other.Discloses || asksEarlier(other) {
+			continue
+		}
+		_, theirs := c.routes(other, &Env{Subject: s})
+		for _, mine := range maybe {
+			r := &k.Routing[mine]
+			if reported[seen+mine] || c.p.LevelOrder(r.Level) == len(c.p.Levels) {
+				continue
+			}
+			if slices.ContainsFunc(theirs, func(j int) bool { return other.Routing[j].Level == r.Level && other.Routing[j].Sector == r.Sector }) {
+				reported[seen+mine] = true
+				c.plain("F18", k, r.At.Place, "send it a level up", "route %d sends a matter about %s to the body that handles a %s about them, which this may follow from", mine+1, describe(s), other.ID)
 			}
 		}
 	}

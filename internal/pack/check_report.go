@@ -30,6 +30,9 @@ func (c *checker) reporter(k *Kind) {
 		if a.Has(EffMerge) && !a.requires(TypeMatter) {
 			c.about("F6", k, a, "fields", "ask for the other matter (a required field of type matter)", "merges a report into nothing that is named")
 		}
+		if a.Has(EffObject) {
+			c.objection(k, a)
+		}
 		for _, s := range c.g.edgesOf(k, a) {
 			if (a.Has(EffMerge) || a.Has(EffTransfer)) && !c.canWrite(k, s.to) {
 				c.step("F6", s, c.g.pathTo(k, s.from.ID, s), "let the reporter write from "+s.to.ID+" too (an action by the reporter's duty with a field of type long or text)", "cuts the reporter off")
@@ -59,6 +62,40 @@ func (c *checker) reporter(k *Kind) {
 	}
 }
 
+// objection: only the reporter objects, to an end, and the report then lies with somebody above.
+func (c *checker) objection(k *Kind, a *Action) {
+	if !c.p.onlyBy(a.By, ActorReporter) {
+		c.about("F5", k, a, "by", "leave it to the reporter's duty; others take up what was closed with the effect reopen", "objects to how a report ended, and is not the reporter's")
+	}
+	for _, s := range c.g.edgesOf(k, a) {
+		switch {
+		case !s.from.Final || s.to.Final:
+			c.step("F5", s, c.g.pathTo(k, s.from.ID, s), "let it lead from a final state to an open one", "objects to an end, but does not lead from an end to a desk")
+		case s.to.Of != OfSuperior:
+			c.step("F5", s, c.g.pathTo(k, s.from.ID, s), "write of: superior on "+s.to.ID, "objects to how a report ended, before the body that ended it")
+		}
+	}
+}
+
+// enders are the actions of staff that end a report where its reporter can object, but not those that answer an objection.
+func (c *checker) enders(k *Kind) []*Action {
+	var out []*Action
+	for i := range k.Actions {
+		a := &k.Actions[i]
+		to := k.State(a.To)
+		if to == nil || !to.Final || c.p.onlyBy(a.By, ActorOutside) || c.p.onlyBy(a.By, ActorSystem) {
+			continue
+		}
+		objected := func(holds func(o *Action) bool) bool {
+			return slices.ContainsFunc(k.Actions, func(o Action) bool { return o.Has(EffObject) && holds(&o) })
+		}
+		if objected(func(o *Action) bool { return slices.Contains(o.From, a.To) }) && !objected(func(o *Action) bool { return slices.Contains(a.From, o.To) }) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 // edgesOf are the action's edges out of states that can be reached.
 func (g *graph) edgesOf(k *Kind, a *Action) []edge {
 	var out []edge
@@ -85,6 +122,7 @@ const (
 	earlyReviewed                     // a proposal to end early was reviewed by another desk
 	earlyTold                         // the reporter was told since
 	earlyReferred                     // handed to another body, which has not taken it yet
+	earlyObjected                     // the reporter objected to how it ended, and nobody has answered that yet
 	earlyFirst
 )
 
@@ -95,10 +133,11 @@ type earlyMonitor struct {
 	p     *Pack
 	k     *Kind
 	early []*Action // that declare end-early
+	ended []*Action // by which staff end a report
 }
 
 func newEarlyMonitor(p *Pack, k *Kind) *earlyMonitor {
-	m := &earlyMonitor{p: p, k: k}
+	m := &earlyMonitor{p: p, k: k, ended: (&checker{p: p}).enders(k)}
 	for i := range k.Actions {
 		if k.Actions[i].Has(EffEndEarly) && len(m.early) < 40 {
 			m.early = append(m.early, &k.Actions[i])
@@ -118,7 +157,10 @@ func (em *earlyMonitor) bit(a *Action) memory {
 func (em *earlyMonitor) step(e edge, m memory, apart func(proposal, review *Action) bool) memory {
 	a := e.a
 	if a.Has(EffReturn) || a.Has(EffReopen) { // back to work: what was proposed or concluded is off the table
-		m &^= earlyConcluded | earlyReviewed | earlyPending
+		m &^= earlyConcluded | earlyReviewed | earlyPending | earlyObjected
+	}
+	if a.Has(EffObject) {
+		m |= earlyObjected
 	}
 	if a.Has(EffTransfer) {
 		m |= earlyReferred
@@ -151,6 +193,17 @@ func (em *earlyMonitor) wrong(e edge, before, after memory) (message, remedy str
 		return "", ""
 	}
 	takenOver := before&earlyReferred != 0 && a.otherBody()
+	if before&earlyObjected != 0 {
+		if !a.Has(EffReview) {
+			return "ends a report its reporter objected to, with no review", "give " + a.ID + " the effect review"
+		}
+		for _, e := range em.ended {
+			if !em.p.differ(em.k, e, em.k, a) {
+				return fmt.Sprintf("answers the reporter's objection, and %s may be the person that did %s", a.who(), e.ID), fmt.Sprintf("write not_by: [%s]", e.ID)
+			}
+		}
+		return "", "" // that review stands for whatever the end rested on before
+	}
 	switch {
 	case a.Has(EffMerge) || takenOver:
 		return "", ""

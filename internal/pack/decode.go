@@ -420,7 +420,7 @@ var singular = map[string]string{
 	"outcomes": "an outcome", "lists": "a list", "values": "a value", "kinds": "a kind", "states": "a state",
 	"clocks": "a clock", "actions": "an action", "fields": "a field", "routing": "a route", "retention": "a retention",
 	"measures": "a measure", "letters": "a letter", "waive": "a waiver", "elsewhere": "an entry of elsewhere",
-	"holidays": "a holiday", "effects": "an effect",
+	"holidays": "a holiday", "effects": "an effect", "questionnaires": "a questionnaire",
 }
 
 func nameFor(outer, key string) string {

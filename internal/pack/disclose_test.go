@@ -44,10 +44,10 @@ func TestWhoComesForwardCanSayWhoTheyAre(t *testing.T) {
 		}
 		return out
 	}
-	if got := strings.Join(ids(p.ReportKinds()), " "); got != "report" {
+	if got := strings.Join(ids(p.ReportKinds()), " "); got != "report retaliation" {
 		t.Errorf("the public is offered %s", got)
 	}
-	if got := strings.Join(ids(p.PublicKinds()), " "); got != "report self-report" {
+	if got := strings.Join(ids(p.PublicKinds()), " "); got != "report retaliation self-report" {
 		t.Errorf("without an account one can file %s", got)
 	}
 }

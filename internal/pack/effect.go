@@ -31,13 +31,16 @@ const (
 	EffReopen       = "reopen"        // what was closed is taken up again
 	EffIdentify     = "identify-reporter"
 	EffOpen         = "open" // another matter is opened
+
+	EffObject = "object"        // the reporter asks that somebody above, who had no hand in it, looks at how the report ended
+	EffHide   = "hide-identity" // the reporter takes their name back: what is in the compartment is not opened any more
 )
 
 // EffectNames is the closed list, in the order in which the documentation explains it.
 var EffectNames = []string{
 	EffAcknowledge, EffFeedback, EffConclude, EffEndEarly, EffMerge, EffTransfer, EffReview, EffReturn,
 	EffNotice, EffDisclose, EffOpenResponse, EffRespond, EffEndResponse, EffFind, EffReasons, EffDecide, EffAdverse,
-	EffMeasure, EffOpenAppeal, EffAppealDecide, EffEndAppeal, EffWaiveAppeal, EffExecute, EffReopen, EffIdentify, EffOpen,
+	EffMeasure, EffOpenAppeal, EffAppealDecide, EffEndAppeal, EffWaiveAppeal, EffExecute, EffReopen, EffObject, EffIdentify, EffHide, EffOpen,
 }
 
 // takesPeriod are the effects that open a time for the official, and must say how long it is.

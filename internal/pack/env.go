@@ -138,7 +138,7 @@ var properties = map[string]map[string]property{
 		"sector": prop(types.StringType, "the body's sector", func(_ *Pack, s *EnvSubject) any { return s.Sector }),
 	},
 	"plumbline.Link": {
-		"relation": prop(types.StringType, "opened-by, opens, duplicate-of, has-duplicate, follows-from, followed-by, inspects or inspected-by", func(_ *Pack, l *EnvLink) any { return l.Relation }),
+		"relation": prop(types.StringType, "opened-by, opens, duplicate-of, has-duplicate, follows-from, followed-by, inspects, inspected-by or arises-from", func(_ *Pack, l *EnvLink) any { return l.Relation }),
 		"kind":     prop(types.StringType, "the other matter's kind", func(_ *Pack, l *EnvLink) any { return l.Kind }),
 		"state":    prop(types.StringType, "its state", func(_ *Pack, l *EnvLink) any { return l.State }),
 		"final":    prop(types.BoolType, "whether that state is final", func(_ *Pack, l *EnvLink) any { return l.Final }),
@@ -332,7 +332,7 @@ func (f *Field) celType() *types.Type {
 		return types.IntType
 	case TypeCheck:
 		return types.NewMapType(types.StringType, types.StringType)
-	case TypeText, TypeLong, TypeDate, TypeChoice, TypeConduct, TypeRank, TypeReasonCode, TypeReasons, TypePeriod, TypeMatter, TypeOutcome:
+	case TypeText, TypeLong, TypeDate, TypeChoice, TypeConduct, TypeRank, TypeReasonCode, TypeReasons, TypePeriod, TypeMatter, TypeOutcome, TypeQuestionnaire:
 		return types.StringType
 	}
 	return nil

@@ -397,6 +397,8 @@ func (c *compiler) domain(a *ast.AST, e ast.Expr, kinds []*Kind) (what string, a
 				what, allowed = "rank", ids(p.Ranks, func(r Rank) string { return r.ID })
 			case TypeOutcome:
 				what, allowed = "outcome", p.outcomeIDs()
+			case TypeQuestionnaire:
+				what, allowed = "questionnaire", ids(p.Questionnaires, func(q Questionnaire) string { return q.ID })
 			}
 		})
 	}
@@ -445,6 +447,14 @@ func (p *Pack) evalBool(scope string, e Expr, env *Env) (bool, error) {
 // Holds evaluates a condition of the kind: of an action, a field or a route. No condition always holds.
 func (p *Pack) Holds(k *Kind, e Expr, env *Env) (bool, error) {
 	return p.evalBool(kindScope(k), e, env)
+}
+
+// Asked evaluates the condition of a field: of the kind, or of the questionnaire it belongs to.
+func (p *Pack) Asked(k *Kind, f *Field, env *Env) (bool, error) {
+	if f.scope != "" {
+		return p.evalBool(f.scope, f.When, env)
+	}
+	return p.Holds(k, f.When, env)
 }
 
 // Route is the first route of the kind whose condition holds, nil if it has none: then the matter stays where it was

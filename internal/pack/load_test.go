@@ -270,7 +270,7 @@ func TestMeasuresAndDimensions(t *testing.T) {
 	}
 	reports := p.Measure("reports")
 	env = Env{Matter: EnvMatter{Kind: "report", State: "received"}, F: map[string]any{"conduct": "delay"}}
-	for i, want := range []string{"delay", "", "received"} {
+	for i, want := range []string{"delay", "", "", "", "received"} {
 		if got, err := p.DimValue(reports, &reports.By[i], &env); err != nil || got != want {
 			t.Errorf("%s is %q (%v), want %q", reports.By[i].ID, got, err, want)
 		}

@@ -13,7 +13,7 @@ const (
 )
 
 // Relations are the ways in which one matter is tied to another.
-var Relations = []string{"opened-by", "opens", "duplicate-of", "has-duplicate", "follows-from", "followed-by", "inspects", "inspected-by"}
+var Relations = []string{"opened-by", "opens", "duplicate-of", "has-duplicate", "follows-from", "followed-by", "inspects", "inspected-by", "arises-from"}
 
 // Compartments are what fields may be sealed to.
 var Compartments = []string{"file", "reporter", "identity", "respondent"}
@@ -33,6 +33,8 @@ type index struct {
 	kinds         map[string]*Kind
 	measures      map[string]*Measure
 	letters       map[string]*Letter
+
+	questionnaires map[string]*Questionnaire
 }
 
 type outcomeAt struct {

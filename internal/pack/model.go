@@ -34,7 +34,10 @@ type Pack struct {
 	Kinds      []Kind        `yaml:"kinds"`
 	Measures   []Measure     `yaml:"measures"`
 	Letters    []Letter      `yaml:"letters"`
-	Waivers    []Waiver      `yaml:"waive"`
+
+	Questionnaires []Questionnaire `yaml:"questionnaires"`
+
+	Waivers []Waiver `yaml:"waive"`
 
 	Digest string            `yaml:"-"` // "sha256:…" over every file of the folder
 	Files  map[string][]byte `yaml:"-"` // the exact bytes, by slash path; what Digest covers
@@ -179,6 +182,7 @@ type List struct {
 type Value struct {
 	ID    string `yaml:"id"`
 	Label Text   `yaml:"label"`
+	Help  Text   `yaml:"help"` // what choosing it means
 	At    At     `yaml:"-"`
 }
 
@@ -274,6 +278,7 @@ type Clock struct {
 	Warn    calendar.Period `yaml:"warn"`    // before the end: shown as due soon
 	Pause   calendar.Period `yaml:"pause"`   // longest pause; zero: cannot be paused
 	Tells   string          `yaml:"tells"`   // "superior": the level above sees it by itself when it ran out (F4)
+	Cite    string          `yaml:"cite"`    // the rule that sets it, as people cite it
 	Then    string          `yaml:"then"`    // action of the system that happens by itself when it ran out: the time to respond is over
 	At      At              `yaml:"-"`
 }
@@ -317,6 +322,7 @@ type Action struct {
 	Pauses     string   `yaml:"pauses"`                   // clock
 	Resumes    string   `yaml:"resumes"`                  // clock
 	Extends    string   `yaml:"extends"`                  // clock
+	Answers    string   `yaml:"answers"`                  // field that holds which questionnaire was sent; the reporter answers it with this
 	Assigns    bool     `yaml:"assigns"`                  // has a field of type account whose holder becomes the lead
 	Signs      bool     `yaml:"signs"`                    // who does it answers for it: name and duty are printed with it
 	Letter     string   `yaml:"letter"`                   // sent to the reporter or respondent
@@ -364,6 +370,9 @@ const (
 	TypeName        FieldType = "name"        // of a reporter or witness; identifying
 	TypeContact     FieldType = "contact"     // of a reporter or witness; identifying
 	TypeCheck       FieldType = "check"       // a check sheet: every value of List ticked yes, no or not applicable
+
+	TypeQuestionnaire FieldType = "questionnaire"  // one of the pack's questionnaires, to be answered by the reporter
+	TypeEarlier       FieldType = "earlier-report" // the receipt code of another report; only a link is kept, on this side
 )
 
 // Field is something asked when a matter is opened or an action taken.
@@ -378,8 +387,21 @@ type Field struct {
 	Sealed   string    `yaml:"sealed"`  // compartment: "file", "reporter", "identity", "respondent"; empty: clear
 	Public   bool      `yaml:"public"`  // may appear on the public page of a published matter
 	Partial  bool      `yaml:"partial"` // a date may be "2019" or "2019-05"
+	Staff    bool      `yaml:"staff"`   // asked only of staff who key in what reached the office in another way
 	Max      int       `yaml:"max"`     // characters or number; a sensible limit by type if zero
 	At       At        `yaml:"-"`
+
+	scope string // of its condition, where that is not its kind's: of a questionnaire
+}
+
+// Questionnaire is a set of questions that staff can put to the reporter of a matter. Some may be asked only after
+// others were answered in a certain way. All answers are sealed to the reporter's compartment, names and contacts to identity.
+type Questionnaire struct {
+	ID     string  `yaml:"id"`
+	Label  Text    `yaml:"label"`
+	Help   Text    `yaml:"help"`
+	Fields []Field `yaml:"fields"`
+	At     At      `yaml:"-"`
 }
 
 // Route sends a matter to the competent desk: the nearest body at Level (and Sector, if given) above or at the

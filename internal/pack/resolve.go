@@ -150,7 +150,8 @@ func (r *resolver) catalogues() {
 		levels: map[string]int{}, ranks: map[string]int{}, sectors: map[string]*Sector{}, duties: map[string]*Duty{},
 		categories: map[string]*Category{}, conduct: map[string]*Conduct{}, standards: map[string]*Standard{},
 		findings: map[string]*Finding{}, tiers: map[string]*Tier{}, outcomes: map[string]outcomeAt{},
-		lists: map[string]*List{}, kinds: map[string]*Kind{}, measures: map[string]*Measure{}, letters: map[string]*Letter{},
+		questionnaires: map[string]*Questionnaire{},
+		lists:          map[string]*List{}, kinds: map[string]*Kind{}, measures: map[string]*Measure{}, letters: map[string]*Letter{},
 	}
 	for _, e := range p.Elsewhere {
 		r.label(e.At.Place, "elsewhere: label", e.Label)
@@ -240,6 +241,7 @@ func (r *resolver) catalogues() {
 		for _, v := range l.Values {
 			put(r, seen, v.At, "list "+l.ID+": value", v.ID, true)
 			r.label(v.At.Place, "list "+l.ID+": "+v.ID, v.Label)
+			r.optional(v.At.Key("help"), "list "+l.ID+": "+v.ID+": help", v.Help)
 		}
 		if len(l.Values) == 0 {
 			r.fail(l.At.Place, "F19", "list %s has no values", l.ID)
@@ -249,6 +251,9 @@ func (r *resolver) catalogues() {
 		l := &p.Letters[i]
 		put(r, x.letters, l.At, "letter", l.ID, l)
 		r.label(l.At.Place, "letter "+l.ID, l.Label)
+	}
+	for i := range p.Questionnaires {
+		r.questionnaire(&p.Questionnaires[i])
 	}
 	prefixes := map[string]string{}
 	for i := range p.Kinds {
@@ -344,7 +349,7 @@ func (r *resolver) reopens(k *Kind, a *Action, what string) {
 		other := &r.p.Kinds[i]
 		for j := range other.Actions {
 			b := &other.Actions[j]
-			if other.Inspects != nil || !b.Has(EffReopen) {
+			if other.Inspects != nil || !r.p.Reopens(b) {
 				continue
 			}
 			for _, f := range b.Fields {
@@ -429,6 +434,11 @@ func (r *resolver) kind(k *Kind) {
 	for _, d := range k.OpenBy {
 		known(r, k.At.Key("open_by"), who+": open_by", "duty", d, x.duties)
 	}
+	for i := range k.Fields {
+		if f := &k.Fields[i]; f.Type == TypeEarlier && !k.Reports {
+			r.fail(f.At.Key("type"), "", "%s: field %s: only a kind that takes reports asks for an earlier one", who, f.ID)
+		}
+	}
 	k.Inspected, _ = expand(k.At.Key("inspected"), who+": inspected", k.Inspected)
 	clocks := map[string]bool{}
 	for i := range k.Clocks {
@@ -492,6 +502,9 @@ func (r *resolver) kind(k *Kind) {
 			known(r, a.At.Key("letter"), what, "letter", a.Letter, x.letters)
 		}
 		r.fields(what, a.Fields, fieldTypes)
+		if a.Answers != "" {
+			r.answers(k, a, what)
+		}
 		if a.Assigns && a.FieldOf(TypeAccount) == nil {
 			r.fail(a.At.Key("assigns"), "", "%s assigns, so it must ask whom: a field of type account", what)
 		}
@@ -603,7 +616,7 @@ var fieldTypes = []string{
 	string(TypeText), string(TypeLong), string(TypeNumber), string(TypeYesNo), string(TypeDate), string(TypeChoice),
 	string(TypeConduct), string(TypeBody), string(TypeOfficial), string(TypeRank), string(TypeAccount), string(TypeMatter),
 	string(TypeAllegations), string(TypeFindings), string(TypeOutcome), string(TypeReasons), string(TypeReasonCode),
-	string(TypePeriod), string(TypeName), string(TypeContact), string(TypeCheck),
+	string(TypePeriod), string(TypeName), string(TypeContact), string(TypeCheck), string(TypeQuestionnaire), string(TypeEarlier),
 }
 
 func (r *resolver) fields(who string, fields []Field, types map[string]*Field) {
@@ -776,6 +789,19 @@ func (r *resolver) expressions() {
 		for j := range k.Routing {
 			rt := &k.Routing[j]
 			compile(rt.At.Key("when"), fmt.Sprintf("kind %s: route %d: when", k.ID, j+1), scope, env, rt.When, types.BoolType, kinds, true)
+		}
+	}
+	for i := range p.Questionnaires {
+		q := &p.Questionnaires[i]
+		k := q.asKind()
+		env, err := c.env(questionnaireScope(q), []*Kind{k}, false)
+		if err != nil {
+			r.fail(q.At.Place, "", "questionnaire %s: %v", q.ID, err)
+			continue
+		}
+		for j := range q.Fields {
+			f := &q.Fields[j]
+			compile(f.At.Key("when"), "questionnaire "+q.ID+": field "+f.ID+": when", questionnaireScope(q), env, f.When, types.BoolType, []*Kind{k}, false)
 		}
 	}
 	for i := range p.Measures {
