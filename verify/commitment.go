@@ -1,6 +1,9 @@
 package verify
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
 
 // A Secret belongs to one entry: 32 random bytes without which its commitment says nothing. Whoever holds it can open
 // the entry to others; when it is destroyed, the entry can never be guessed from the log.
@@ -41,4 +44,12 @@ func hash(tag string, parts ...[]byte) Hash {
 		h.Write(p)
 	}
 	return Hash(h.Sum(nil))
+}
+
+const fileTag = "plumbline file v1\n"
+
+// CommitFile commits to a file: to its hash and its length in bytes. An entry that attaches a file holds this, so that a
+// receipt of the entry fixes the file for whoever has the salt, and says nothing of it to anybody else.
+func CommitFile(salt Salt, sha256 Hash, size int64) Hash {
+	return hash(fileTag, salt[:], sha256[:], binary.BigEndian.AppendUint64(nil, uint64(size)))
 }

@@ -31,7 +31,7 @@ var layers = [][]string{
 	{"internal/calendar", "internal/store", "internal/words"},
 	{"internal/schema", "internal/chart", "internal/witness"},
 	{"internal/monitor", "internal/pack"},
-	{"internal/journal", "internal/rows"},
+	{"internal/exhibit", "internal/journal", "internal/rows"},
 	{"internal/vault"},
 	{"internal/register"},
 	{"internal/access"},
