@@ -24,8 +24,8 @@ for (const forbidden of [/transport/i, /crest/i, /@font-face/i, /url\(/i, /@impo
 }
 writeFileSync(join(dist, 'app.css'), css)
 
-// app.js is for every page, verify.js for the one that checks receipts.
-for (const script of ['app', 'verify']) {
+// app.js is for every page, passkey.js for signing in, verify.js for the one that checks receipts, files.js for those that take files.
+for (const script of ['app', 'passkey', 'verify', 'files']) {
   await esbuild.build({
     entryPoints: [join(src, 'js', `${script}.mjs`)],
     outfile: join(dist, `${script}.js`),
