@@ -325,6 +325,7 @@ type Action struct {
 	Answers    string   `yaml:"answers"`                  // field that holds which questionnaire was sent; the reporter answers it with this
 	Assigns    bool     `yaml:"assigns"`                  // has a field of type account whose holder becomes the lead
 	Signs      bool     `yaml:"signs"`                    // who does it answers for it: name and duty are printed with it
+	Together   bool     `yaml:"together"`                 // may be taken on several matters at once, in a flood of reports
 	Letter     string   `yaml:"letter"`                   // sent to the reporter or respondent
 	Adverse    bool     `yaml:"adverse_to_investigation"` // telling the reporter would endanger the investigation (F23)
 	Line       int      `yaml:"-"`                        // in its file, for messages
