@@ -52,6 +52,8 @@ type receiptVerifyCmd struct {
 	receiptFile
 	Key     []string `name:"key" required:"" sep:"none" placeholder:"KEY|@FILE" help:"The log's public key, from a source you trust, or a file of keys; may be given several times."`
 	Witness []string `name:"witness" sep:"none" placeholder:"KEY|@FILE" help:"The public key of a witness, or a file of keys; may be given several times."`
+	Against string   `name:"file" placeholder:"PATH" help:"A file to hold against the receipt of the entry that attached it. Needs --salt."`
+	Salt    string   `name:"salt" placeholder:"HEX" help:"The salt that was shown with the file's hash."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 }
 
@@ -62,6 +64,7 @@ type checked struct {
 	Holds  bool           `json:"holds"`
 	Proven *verify.Proven `json:"proven,omitempty"`
 	Whole  *string        `json:"whole,omitempty"` // the exact entry the receipt is about, where it is opened
+	File   *checkedFile   `json:"file,omitempty"`  // that was held against it
 	Flaw   *saidFlaw      `json:"flaw,omitempty"`
 }
 
@@ -89,17 +92,30 @@ func (c *receiptVerifyCmd) Run(t *terminal) error {
 	if err != nil && !errors.As(err, &flaw) {
 		return err
 	}
+	var file *checkedFile
+	if c.Against != "" && flaw == nil {
+		f, err := checkFile(proven.Entry.Whole, c.Against, c.Salt)
+		if err != nil {
+			return err
+		}
+		file = &f
+	}
 	switch {
 	case c.JSON:
-		if err := t.json(outcome(proven, flaw)); err != nil {
+		out := outcome(proven, flaw)
+		out.File = file
+		if err := t.json(out); err != nil {
 			return err
 		}
 	case flaw != nil:
 		sayFlaw(t, flaw)
 	default:
 		sayProven(t, proven, trust.Witnesses)
+		if file != nil {
+			sayFile(t, c.Against, *file)
+		}
 	}
-	if flaw != nil {
+	if flaw != nil || file != nil && !file.Same {
 		return errFoundWrong
 	}
 	return nil

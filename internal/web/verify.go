@@ -120,7 +120,7 @@ func stepNames(say *words.Speaker, p *pack.Pack) (out []verifyWord) {
 			add("clock:"+c.ID, say.Text(c.Label))
 		}
 	}
-	for _, own := range []string{"open", "import", "note", "link", "assign", "clock.missed", "clock.over"} {
+	for _, own := range []string{"open", "import", "note", "attach", "link", "assign", "clock.missed", "clock.over"} {
 		add("action:"+own, say.T("verify.action."+own))
 	}
 	for _, key := range order {
