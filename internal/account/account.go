@@ -5,7 +5,8 @@
 // the register: it is checked in the transaction that grants. Passwords and sessions are no part of the record.
 //
 // Managing an account takes a duty of administration over every body where that account holds a duty, and nobody
-// grants anything to themselves; only the command line of the machine (System) is free of that.
+// grants anything to themselves. A duty that opens content is held only when a second person, who is nobody's puppet,
+// has agreed. Only the command line of the machine (System) is free of that: an office has to begin somewhere.
 package account
 
 import (
@@ -29,6 +30,7 @@ import (
 type State struct {
 	Account Account
 	Grants  []Grant
+	Asked   []Asked
 }
 
 // Account is a person who works here.
@@ -70,6 +72,13 @@ const (
 	ActionActivate   = "account.activate"
 	ActionDeactivate = "account.deactivate"
 	ActionPassword   = "account.password" // that it was set, and by whom; never what it is
+	ActionAsk        = "account.ask"      // a duty that a second person has to agree to
+	ActionRefuse     = "account.refuse"   // they did not, or it was taken back
+	ActionInvite     = "account.invite"   // a link with which the person chooses their own password
+	ActionUninvite   = "account.uninvite"
+	ActionReset      = "account.reset"  // every way to sign in was taken away, to begin anew
+	ActionFactor     = "account.factor" // a way to sign in came or went: fields "kind" and "change"
+	ActionToken      = "account.token"  // a token for programs came or went: fields "id", "change", "scopes"
 )
 
 // change is what an entry changes, as it stands in Entry.Changes.
@@ -82,6 +91,7 @@ type change struct {
 	Body     ref.BodyID     `json:"body,omitempty,string"`
 	From     string         `json:"from,omitempty"`
 	To       string         `json:"to,omitempty"`
+	Asked    string         `json:"asked,omitempty"` // first day of what was asked for and is now agreed to
 }
 
 // Fold applies an entry of the account's stream.
@@ -92,7 +102,7 @@ func Fold(s State, e journal.Entry) (State, error) {
 			return s, fmt.Errorf("account: entry %s/%d: %w", e.Stream, e.N, err)
 		}
 	}
-	s.Grants = slices.Clone(s.Grants)
+	s.Grants, s.Asked = slices.Clone(s.Grants), slices.Clone(s.Asked)
 	a := &s.Account
 	switch e.Action {
 	case ActionCreate:
@@ -103,7 +113,16 @@ func Fold(s State, e journal.Entry) (State, error) {
 		*a = Account{ID: id, Login: c.Login, Name: c.Name, Lang: c.Lang, Official: c.Official, Active: 1}
 	case ActionChange:
 		a.Name, a.Lang, a.Official = c.Name, c.Lang, c.Official
+	case ActionAsk:
+		s.Asked = append(s.Asked, Asked{Duty: c.Duty, Body: c.Body, From: c.From, To: c.To, By: e.By.Account, N: e.N})
+	case ActionRefuse:
+		if !s.settle(c.Duty, c.Body, c.From) {
+			return s, fmt.Errorf("account: entry %s/%d refuses what nobody asked for", e.Stream, e.N)
+		}
 	case ActionGrant:
+		if c.Asked != "" && !s.settle(c.Duty, c.Body, c.Asked) {
+			return s, fmt.Errorf("account: entry %s/%d agrees to what nobody asked for", e.Stream, e.N)
+		}
 		g := Grant{Duty: c.Duty, Body: c.Body, From: c.From, To: c.To, N: e.N}
 		if i := s.find(g); i >= 0 {
 			s.Grants[i] = g // given again on the day it was revoked
@@ -121,7 +140,7 @@ func Fold(s State, e journal.Entry) (State, error) {
 		a.Active = 1
 	case ActionDeactivate:
 		a.Active = 0
-	case ActionPassword:
+	case ActionPassword, ActionInvite, ActionUninvite, ActionReset, ActionFactor, ActionToken:
 	default:
 		return s, fmt.Errorf("account: entry %s/%d: unknown action %q", e.Stream, e.N, e.Action)
 	}
@@ -171,21 +190,30 @@ type Accounts struct {
 	hashing  chan struct{}
 	rowTable *rows.Table[Account]
 	grants   *rows.Table[Grant]
+	asked    *rows.Table[Asked]
+	keeper   Keeper // nil: nothing is sealed here
+	secret   []byte // what cookies of known browsers are signed with
 }
 
 // New returns the accounts of db. It does no I/O.
-func New(db *store.DB, packs Packs, now func() time.Time) *Accounts {
-	return &Accounts{
+func New(db *store.DB, packs Packs, now func() time.Time, opts ...Option) *Accounts {
+	s := &Accounts{
 		db: db, packs: packs, now: now,
 		hashing:  make(chan struct{}, hashesAtOnce),
-		rowTable: AccountTable, grants: GrantTable,
+		rowTable: AccountTable, grants: GrantTable, asked: AskedTable,
+		secret: random(32),
 	}
+	for _, o := range opts {
+		o(s)
+	}
+	return s
 }
 
 // The tables that accounts are kept in, for saving and for verification.
 var (
 	AccountTable = rows.Of[Account]("account", "")
 	GrantTable   = rows.Of[Grant]("grant_duty", "account")
+	AskedTable   = rows.Of[Asked]("grant_asked", "account")
 )
 
 // Today is the day it is at the office.
@@ -294,6 +322,7 @@ type GrantCmd struct {
 }
 
 // Grant gives a duty. It refuses what would bring duties that exclude each other together, at any body, on any day.
+// What a person grants that opens content is only asked for: a second person has to Confirm it.
 func (s *Accounts) Grant(ctx context.Context, tx *store.Tx, by By, cmd GrantCmd) error {
 	st, err := s.Load(ctx, tx, cmd.Account)
 	if err != nil {
@@ -338,9 +367,20 @@ func (s *Accounts) Grant(ctx context.Context, tx *store.Tx, by By, cmd GrantCmd)
 	if err := s.excluded(theirs, g, st.Account.Name); err != nil {
 		return err
 	}
-	_, err = s.append(ctx, tx, by, st, ActionGrant, map[string]any{"duty": g.Duty},
-		change{Duty: g.Duty, Body: g.Body, From: g.From, To: g.To})
-	return err
+	c := change{Duty: g.Duty, Body: g.Body, From: g.From, To: g.To}
+	if !by.system && s.NeedsTwo(g.Duty) {
+		for _, a := range st.Asked {
+			if a.Duty == g.Duty && a.Body == g.Body {
+				return fault.New(fault.Conflict, "account.asked-already", fault.Args{"name": st.Account.Name, "duty": g.Duty})
+			}
+		}
+		_, err = s.append(ctx, tx, by, st, ActionAsk, map[string]any{"duty": g.Duty}, c)
+		return err
+	}
+	if _, err = s.append(ctx, tx, by, st, ActionGrant, map[string]any{"duty": g.Duty}, c); err != nil {
+		return err
+	}
+	return s.join(ctx, tx, by, st.Account, g.Duty, g.Body)
 }
 
 // checkGrant checks the duty and the days, and sets g.To.
@@ -476,9 +516,12 @@ func (s *Accounts) Revoke(ctx context.Context, tx *store.Tx, by By, cmd RevokeCm
 	if cmd.From > today {
 		to = cmd.From // it never begins
 	}
-	_, err = s.append(ctx, tx, by, st, ActionRevoke, map[string]any{"duty": cmd.Duty},
+	next, err := s.append(ctx, tx, by, st, ActionRevoke, map[string]any{"duty": cmd.Duty},
 		change{Duty: cmd.Duty, Body: cmd.Body, From: cmd.From, To: to})
-	return err
+	if err != nil || next.holds(cmd.Duty, cmd.Body, today) {
+		return err
+	}
+	return s.leave(ctx, tx, by, st.Account, cmd.Duty, cmd.Body)
 }
 
 // Deactivate keeps an account from signing in, ends its sessions and takes effect at once. Its duties stay on
@@ -506,8 +549,16 @@ func (s *Accounts) setActive(ctx context.Context, tx *store.Tx, by By, id ref.Ac
 	if st.Account.Active == active {
 		return nil
 	}
-	_, err = s.append(ctx, tx, by, st, action, nil, change{})
-	return err
+	next, err := s.append(ctx, tx, by, st, action, nil, change{})
+	if err != nil {
+		return err
+	}
+	if active == 0 {
+		if err := s.endAll(ctx, tx, id); err != nil {
+			return err
+		}
+	}
+	return s.keysFollow(ctx, tx, by, next)
 }
 
 // MayManage reports whether by may change, deactivate or set the password of an account: they must be an
@@ -569,6 +620,9 @@ func (s *Accounts) append(ctx context.Context, tx *store.Tx, by By, st State, ac
 	if err := s.rowTable.Save(ctx, tx, int64(next.Account.ID), old, []Account{next.Account}); err != nil {
 		return st, err
 	}
+	if err := s.asked.Save(ctx, tx, int64(next.Account.ID), st.Asked, next.Asked); err != nil {
+		return st, err
+	}
 	return next, s.grants.Save(ctx, tx, int64(next.Account.ID), st.Grants, next.Grants)
 }
 
@@ -600,9 +654,11 @@ func ParseLogin(s string) (string, error) {
 	return s, nil
 }
 
-// GrantIn returns the grant that an entry gave or took, for those who tell the history of an account.
+// GrantIn returns the grant that an entry gave, took, asked for or refused, for those who tell the history of an account.
 func GrantIn(e journal.Entry) (Grant, bool) {
-	if e.Action != ActionGrant && e.Action != ActionRevoke {
+	switch e.Action {
+	case ActionGrant, ActionRevoke, ActionAsk, ActionRefuse:
+	default:
 		return Grant{}, false
 	}
 	var c change

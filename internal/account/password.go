@@ -2,13 +2,11 @@ package account
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -31,13 +29,6 @@ const (
 
 	passwordMin = 12
 	passwordMax = 256 // characters; longer ones are an attack on the processor
-)
-
-// After freeTries wrong passwords an account waits firstWait, and twice as long after each further one, up to maxWait.
-const (
-	freeTries = 5
-	firstWait = 30 * time.Second
-	maxWait   = 15 * time.Minute
 )
 
 //go:embed worst.txt
@@ -104,10 +95,7 @@ type Hash string
 // HashPassword makes the hash to keep. It takes time on purpose and never inside a transaction; when too many ask
 // at once they wait, and with ctx give up.
 func (s *Accounts) HashPassword(ctx context.Context, password string) (Hash, error) {
-	salt := make([]byte, argonSalt)
-	if _, err := rand.Read(salt); err != nil {
-		return "", err
-	}
+	salt := random(argonSalt)
 	key, err := s.derive(ctx, password, salt, argonTime, argonMemory, argonThreads)
 	if err != nil {
 		return "", err
@@ -179,7 +167,8 @@ func (s *Accounts) SetPassword(ctx context.Context, by By, id ref.AccountID, pas
 	return s.db.Tx(ctx, func(tx *store.Tx) error { return s.SetHash(ctx, tx, by, id, h, temporary) })
 }
 
-// SetHash is SetPassword inside a transaction, with the hash made before.
+// SetHash is SetPassword inside a transaction, with the hash made before. Where somebody else sets it, the person's key
+// to sealed content is given up: nobody can open it any more, and colleagues have to let the person in again.
 func (s *Accounts) SetHash(ctx context.Context, tx *store.Tx, by By, id ref.AccountID, h Hash, temporary bool) error {
 	st, err := s.Load(ctx, tx, id)
 	if err != nil {
@@ -189,22 +178,61 @@ func (s *Accounts) SetHash(ctx context.Context, tx *store.Tx, by By, id ref.Acco
 		if err := s.mayManage(ctx, tx, by, st); err != nil {
 			return err
 		}
+		if err := s.giveUp(ctx, tx, by, id); err != nil {
+			return err
+		}
 	}
 	if _, err := s.append(ctx, tx, by, st, ActionPassword, nil, change{}); err != nil {
 		return err
 	}
-	const put = `INSERT INTO password (account, hash, changed, temporary, failed, locked_until) VALUES ($1, $2, $3, $4, 0, 0)
-		ON CONFLICT (account) DO UPDATE SET hash = excluded.hash, changed = excluded.changed, temporary = excluded.temporary, failed = 0, locked_until = 0`
-	_, err = tx.Exec(ctx, put, int64(id), string(h), s.stamp(), temporary)
-	return err
+	return s.putHash(ctx, tx, id, h, temporary)
 }
 
-// stamp is when a password was changed, never the same twice in one process.
-func (s *Accounts) stamp() int64 { return s.now().UnixMicro() }
+// putHash replaces the password, which ends all sessions, and forgets wrong tries and invitations.
+func (s *Accounts) putHash(ctx context.Context, tx *store.Tx, id ref.AccountID, h Hash, temporary bool) error {
+	const put = `INSERT INTO password (account, hash, changed, temporary) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (account) DO UPDATE SET hash = excluded.hash, changed = excluded.changed, temporary = excluded.temporary`
+	var was int64
+	if err := tx.QueryRow(ctx, `SELECT changed FROM password WHERE account = $1`, int64(id)).Scan(&was); err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	flag := int64(0)
+	if temporary {
+		flag = 1
+	}
+	if _, err := tx.Exec(ctx, put, int64(id), string(h), max(s.now().UnixMicro(), was+1), flag); err != nil {
+		return err
+	}
+	for _, forget := range []string{`DELETE FROM sign_in_try WHERE account = $1`, `DELETE FROM invitation WHERE account = $1`} {
+		if _, err := tx.Exec(ctx, forget, int64(id)); err != nil {
+			return err
+		}
+	}
+	return s.endAll(ctx, tx, id)
+}
 
 // ChangePassword lets people change their own password; they have to know the old one. It returns the session that
 // goes on; all others of the account end.
 func (s *Accounts) ChangePassword(ctx context.Context, by By, old, new string) (Session, error) {
+	id := by.Viewer.Account
+	if err := s.Prove(ctx, id, old); err != nil {
+		if fault.KindOf(err) == fault.Forbidden {
+			return Session{}, fault.InvalidFields([]fault.Field{{Name: "old", Key: "account.password-old"}})
+		}
+		return Session{}, err
+	}
+	if old == new {
+		return Session{}, fault.InvalidFields([]fault.Field{{Name: "password", Key: "account.password-same"}})
+	}
+	return s.setOwn(ctx, by, new)
+}
+
+// ChoosePassword sets a first password for people who signed in without one; they have proved who they are before.
+func (s *Accounts) ChoosePassword(ctx context.Context, by By, new string) (Session, error) {
+	return s.setOwn(ctx, by, new)
+}
+
+func (s *Accounts) setOwn(ctx context.Context, by By, new string) (Session, error) {
 	id := by.Viewer.Account
 	var login string
 	err := s.db.Read(ctx, func(tx *store.Tx) error {
@@ -214,15 +242,6 @@ func (s *Accounts) ChangePassword(ctx context.Context, by By, old, new string) (
 	})
 	if err != nil {
 		return Session{}, err
-	}
-	if _, err := s.SignIn(ctx, login, old); err != nil {
-		if fault.KindOf(err) == fault.Forbidden {
-			return Session{}, fault.InvalidFields([]fault.Field{{Name: "old", Key: "account.password-old"}})
-		}
-		return Session{}, err
-	}
-	if old == new {
-		return Session{}, fault.InvalidFields([]fault.Field{{Name: "password", Key: "account.password-same"}})
 	}
 	if err := CheckPassword(login, new); err != nil {
 		return Session{}, err
@@ -240,116 +259,4 @@ func (s *Accounts) ChangePassword(ctx context.Context, by By, old, new string) (
 		return err
 	})
 	return out, err
-}
-
-// Session is what a sign-in leaves behind: kept in the browser's session, checked with every request.
-type Session struct {
-	Account   ref.AccountID
-	Stamp     int64 // of the password it was signed in with: a change of password ends it
-	Temporary bool  // the password has to be changed first
-}
-
-// SignIn checks a login and its password. Every failure is the same Forbidden fault and takes the same work, whether
-// the account exists or not, is locked, was deactivated or the password is wrong.
-func (s *Accounts) SignIn(ctx context.Context, login, password string) (Session, error) {
-	refused := fault.New(fault.Forbidden, "account.sign-in", nil)
-	var (
-		id     ref.AccountID // 0: nobody, whose tries are counted just the same
-		h      = nobodysHash
-		locked bool
-		out    Session
-	)
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		clean, err := ParseLogin(login)
-		if err != nil {
-			clean = ""
-		}
-		const find = `SELECT a.id, p.hash, p.locked_until FROM account a JOIN password p ON p.account = a.id
-			WHERE a.login = $1 AND a.active = 1`
-		var until int64
-		var hash string
-		err = tx.QueryRow(ctx, find, clean).Scan(&id, &hash, &until)
-		if fault.Is(err, fault.NotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		h, locked = Hash(hash), until > s.now().UnixMicro()
-		out, err = s.session(ctx, tx, id)
-		return err
-	})
-	if err != nil {
-		return Session{}, fmt.Errorf("sign in: %w", err)
-	}
-	right, err := s.matches(ctx, h, password)
-	if err != nil {
-		return Session{}, err
-	}
-	ok := right && !locked && id != 0
-	if err := s.db.Tx(ctx, func(tx *store.Tx) error { return s.countTry(ctx, tx, id, ok, locked) }); err != nil {
-		return Session{}, fmt.Errorf("sign in: %w", err)
-	}
-	if !ok {
-		return Session{}, refused
-	}
-	return out, nil
-}
-
-// countTry remembers a try. Tries at no account are counted on account 0, to take the same time.
-func (s *Accounts) countTry(ctx context.Context, tx *store.Tx, id ref.AccountID, ok, locked bool) error {
-	if ok {
-		_, err := tx.Exec(ctx, `UPDATE password SET failed = 0, locked_until = 0 WHERE account = $1 AND failed > 0`, int64(id))
-		return err
-	}
-	// While it is locked, further tries count for nothing: else anybody could lock anybody out for good.
-	step := int64(1)
-	if locked {
-		step = 0
-	}
-	const count = `INSERT INTO password (account, hash, changed, temporary, failed, locked_until) VALUES ($1, '', 0, 0, 1, 0)
-		ON CONFLICT (account) DO UPDATE SET failed = password.failed + $2 RETURNING failed`
-	var failed int64
-	if err := tx.QueryRow(ctx, count, int64(id), step).Scan(&failed); err != nil {
-		return err
-	}
-	if locked || wait(failed) == 0 {
-		return nil
-	}
-	_, err := tx.Exec(ctx, `UPDATE password SET locked_until = $1 WHERE account = $2 AND account <> 0`,
-		s.now().Add(wait(failed)).UnixMicro(), int64(id))
-	return err
-}
-
-func wait(failed int64) time.Duration {
-	if failed < freeTries {
-		return 0
-	}
-	d := firstWait
-	for i := int64(freeTries); i < failed && d < maxWait; i++ {
-		d *= 2
-	}
-	return min(d, maxWait)
-}
-
-// session returns the session that the account's present password stands for.
-func (s *Accounts) session(ctx context.Context, tx *store.Tx, id ref.AccountID) (Session, error) {
-	out := Session{Account: id}
-	var temporary int64
-	err := tx.QueryRow(ctx, `SELECT changed, temporary FROM password WHERE account = $1`, int64(id)).Scan(&out.Stamp, &temporary)
-	out.Temporary = temporary != 0
-	return out, err
-}
-
-// Current checks that a session still stands: the account is active and its password unchanged since. It returns
-// the viewer, and whether the password has to be changed first.
-func (s *Accounts) Current(ctx context.Context, tx *store.Tx, in Session) (Session, error) {
-	now, err := s.session(ctx, tx, in.Account)
-	if err != nil {
-		return Session{}, err
-	}
-	if now.Stamp != in.Stamp {
-		return Session{}, fault.New(fault.NotFound, "account.not-found", nil)
-	}
-	return now, nil
 }

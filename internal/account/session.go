@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -19,6 +20,15 @@ import (
 const (
 	SessionIdle     = time.Hour
 	SessionAbsolute = 12 * time.Hour
+)
+
+// Names of what a session holds about who is signed in.
+const (
+	SessionAccount = "account"
+	SessionStamp   = "stamp"
+	SessionWay     = "way"
+	SessionFresh   = "fresh" // when the person last proved who they are
+	SessionKeys    = "keys"  // what they can open, sealed so that the cookie is needed to open it
 )
 
 // NewSessions returns the manager of sessions kept in table session. The cookie ends with the browser; the database
@@ -119,15 +129,28 @@ func (s *sessionStore) CommitCtx(ctx context.Context, token string, data []byte,
 		return nil
 	}
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		const put = `INSERT INTO session (token, data, expires) VALUES ($1, $2, $3)
-			ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires = excluded.expires`
-		if _, err := tx.Exec(ctx, put, key, data, expiry.UnixMicro()); err != nil {
+		const put = `INSERT INTO session (token, data, expires, account, made, seen, way) VALUES ($1, $2, $3, $4, $5, $5, $6)
+			ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires = excluded.expires, account = excluded.account, seen = excluded.seen, way = excluded.way`
+		account, way := whose(data)
+		if _, err := tx.Exec(ctx, put, key, data, expiry.UnixMicro(), account, time.Now().UnixMicro(), way); err != nil {
 			return fmt.Errorf("keep session: %w", err)
 		}
 		// Old sessions go when new ones come: no timer needed.
 		_, err := tx.Exec(ctx, `DELETE FROM session WHERE expires < $1`, time.Now().UnixMicro())
 		return err
 	})
+}
+
+// whose reads from a session's data the account that is signed in, and how.
+func whose(data []byte) (account int64, way string) {
+	_, values, err := jsonCodec{}.Decode(data)
+	if err != nil {
+		return 0, ""
+	}
+	id, _ := values[SessionAccount].(string)
+	account, _ = strconv.ParseInt(id, 10, 64) // nobody, where it is no number
+	way, _ = values[SessionWay].(string)
+	return account, way
 }
 
 func (s *sessionStore) DeleteCtx(ctx context.Context, token string) error {

@@ -28,7 +28,12 @@ func (s *Accounts) Load(ctx context.Context, tx *store.Tx, id ref.AccountID) (St
 		return State{}, err
 	}
 	sortGrants(grants)
-	return State{Account: found[0], Grants: grants}, nil
+	asked, err := s.asked.Load(ctx, tx, int64(id))
+	if err != nil {
+		return State{}, err
+	}
+	slices.SortFunc(asked, func(a, b Asked) int { return int(a.N - b.N) })
+	return State{Account: found[0], Grants: grants, Asked: asked}, nil
 }
 
 // ByLogin returns the account with a login.

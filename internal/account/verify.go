@@ -12,7 +12,7 @@ import (
 	"plumbline/internal/store"
 )
 
-// Folder refolds the streams of accounts and compares them with the tables (see matter.Verify). Passwords and sessions
+// Folder refolds the streams of accounts and compares them with the tables (see matter.Verify). Ways to sign in and sessions
 // are no part of the record and are not looked at.
 type Folder struct{}
 
@@ -40,6 +40,10 @@ func (Folder) Check(ctx context.Context, tx *store.Tx, streams map[string][]jour
 	if err != nil {
 		return nil, err
 	}
+	asked, err := AskedTable.LoadMany(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
 	for _, id := range ids {
 		want := State{Account: Account{ID: ref.AccountID(id)}}
 		for _, e := range streams[strconv.FormatInt(id, 10)] {
@@ -52,16 +56,21 @@ func (Folder) Check(ctx context.Context, tx *store.Tx, streams map[string][]jour
 		}
 		out = append(out, AccountTable.Diff(id, []Account{want.Account}, accounts[id])...)
 		out = append(out, GrantTable.Diff(id, want.Grants, grants[id])...)
+		out = append(out, AskedTable.Diff(id, want.Asked, asked[id])...)
 	}
 	return out, nil
 }
 
-// Strays finds accounts and grants that no entry made.
+// Strays finds accounts, grants and what is asked for that no entry made.
 func (Folder) Strays(ctx context.Context, tx *store.Tx, limit int) ([]rows.Difference, error) {
 	out, err := AccountTable.Strays(ctx, tx, "account", limit)
 	if err != nil {
 		return nil, err
 	}
 	grants, err := GrantTable.Strays(ctx, tx, "account", limit)
-	return append(out, grants...), err
+	if err != nil {
+		return nil, err
+	}
+	asked, err := AskedTable.Strays(ctx, tx, "account", limit)
+	return append(append(out, grants...), asked...), err
 }

@@ -336,7 +336,8 @@ func (o *Office) Name(lang string) string {
 	return "Plumbline"
 }
 
-// Settings that an office may have: its name by language ("name.en") and its time zone.
+// Settings that an office may have: its name by language ("name.en"), its time zone, and whether everybody has to show
+// a second factor when they sign in.
 func checkSetting(name, value string) error {
 	bad := func(key string) error { return fault.InvalidFields([]fault.Field{{Name: name, Key: key}}) }
 	switch {
@@ -347,6 +348,10 @@ func checkSetting(name, value string) error {
 	case strings.HasPrefix(name, "name."):
 		if len(value) > 200 {
 			return bad("office.name-long")
+		}
+	case name == "second-factor":
+		if value != "" && value != "required" {
+			return bad("office.setting-unknown")
 		}
 	default:
 		return bad("office.setting-unknown")

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"slices"
@@ -36,10 +35,15 @@ func (s *Server) adminHome(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	p := s.Office.Active()
+	waits, err := s.dutiesNote(r)
+	if err != nil {
+		return err
+	}
 	return sheetView.Show(s.site, w, r, sheet{
 		Shell:   view.Shell{Title: say.T("admin.title"), Staff: true},
 		Heading: say.T("admin.title"), Lede: say.T("admin.lede", "bodies", say.List(over)),
 		Sections: []section{
+			{Note: waits},
 			{Heading: say.T("admin.accounts"), Quiet: say.T("admin.accounts.hint"), More: view.Link{Text: say.T("admin.accounts.open"), Href: "/admin/accounts"}},
 			{Heading: say.T("admin.packs"), Quiet: say.T("admin.packs.now", "pack", say.Text(p.Title), "version", p.Version), More: view.Link{Text: say.T("admin.packs.open"), Href: "/admin/packs"}},
 			{Heading: say.T("admin.settings"), Quiet: say.T("admin.settings.hint"), More: view.Link{Text: say.T("admin.settings.open"), Href: "/admin/settings"}},
@@ -183,27 +187,22 @@ func (s *Server) newAccountPage(w http.ResponseWriter, r *http.Request) error {
 	return formView.Show(s.site, w, r, s.newAccountForm(words.From(r.Context())))
 }
 
+// newAccount makes an account and the link with which its person chooses a password.
 func (s *Server) newAccount(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
-	password, err := temporaryPassword()
-	if err != nil {
-		return err
-	}
-	hash, err := s.Accounts.HashPassword(r.Context(), password)
-	if err != nil {
-		return err
-	}
 	var id ref.AccountID
-	err = s.DB.Tx(r.Context(), func(tx *store.Tx) (err error) {
+	var link invitation
+	err := s.DB.Tx(r.Context(), func(tx *store.Tx) (err error) {
 		id, err = s.Accounts.Create(r.Context(), tx, by(r), account.CreateCmd{
 			Login: r.PostForm.Get("login"), Name: r.PostForm.Get("name"), Lang: s.Book.For(r.PostForm.Get("lang")).Lang(),
 		})
 		if err != nil {
 			return err
 		}
-		return s.Accounts.SetHash(r.Context(), tx, by(r), id, hash, true)
+		link.token, link.until, err = s.Accounts.Invite(r.Context(), tx, by(r), id)
+		return err
 	})
 	if fault.Is(err, fault.Invalid) {
 		return s.again(w, r, s.newAccountForm(words.From(r.Context())), err)
@@ -211,7 +210,13 @@ func (s *Server) newAccount(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.showPassword(w, r, id, password)
+	return s.showInvitation(w, r, id, link)
+}
+
+// invitation is a link the one time it is known.
+type invitation struct {
+	token string
+	until time.Time
 }
 
 // again shows a form with what was typed and what has to be changed.
@@ -221,40 +226,24 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request, page formPage, er
 	return formView.ShowStatus(s.site, w, r, http.StatusUnprocessableEntity, page)
 }
 
-// temporaryPassword is easy to read out and hard to guess: 20 letters and digits, in groups.
-func temporaryPassword() (string, error) {
-	const letters = "abcdefghjkmnpqrstuvwxyz23456789"
-	b := make([]byte, 20)
-	if _, err := rand.Read(b); err != nil {
-		return "", err
-	}
-	var out strings.Builder
-	for i, c := range b {
-		if i > 0 && i%5 == 0 {
-			out.WriteByte('-')
-		}
-		out.WriteByte(letters[int(c)%len(letters)])
-	}
-	return out.String(), nil
-}
-
-// showPassword shows a password the one time it is known. It answers the POST itself: to redirect would mean to keep
-// it somewhere.
-func (s *Server) showPassword(w http.ResponseWriter, r *http.Request, id ref.AccountID, password string) error {
+// showInvitation shows a link the one time it is known. It answers the POST itself: to redirect would mean to keep it
+// somewhere.
+func (s *Server) showInvitation(w http.ResponseWriter, r *http.Request, id ref.AccountID, link invitation) error {
 	say := words.From(r.Context())
 	st, err := s.loadAccount(r, id)
 	if err != nil {
 		return err
 	}
 	return sheetView.Show(s.site, w, r, sheet{
-		Shell:   view.Shell{Title: say.T("admin.password.title"), Staff: true, Crumbs: adminCrumbs(say, view.Link{Text: say.T("admin.accounts"), Href: "/admin/accounts"})},
-		Heading: say.T("admin.password.title"), Narrow: true,
+		Shell:   view.Shell{Title: say.T("admin.invitation.title"), Staff: true, Crumbs: adminCrumbs(say, view.Link{Text: say.T("admin.accounts"), Href: "/admin/accounts"})},
+		Heading: say.T("admin.invitation.title"), Narrow: true,
 		Sections: []section{
 			{List: &view.SummaryList{Rows: []view.SummaryRow{
 				{Key: say.T("admin.account.name"), Value: st.Account.Name},
 				{Key: say.T("staff.sign.login"), Value: st.Account.Login},
-				{Key: say.T("staff.sign.password"), Value: password},
-			}}, Warn: say.T("admin.password.once")},
+				{Key: say.T("admin.invitation.link"), Value: s.origin(r) + "/invite/" + link.token},
+				{Key: say.T("admin.invitation.until"), Value: say.Time(link.until, s.Office.Zone())},
+			}}, Warn: say.T("admin.invitation.once")},
 			{Links: []view.Link{
 				{Text: say.T("admin.grant.title"), Href: "/admin/accounts/" + id.String() + "/grant"},
 				{Text: say.T("admin.account.back", "name", st.Account.Name), Href: "/admin/accounts/" + id.String()},
@@ -281,6 +270,10 @@ func (s *Server) adminAccount(w http.ResponseWriter, r *http.Request) error {
 		people   map[ref.AccountID]string
 		may      error
 		official string
+		factors  account.Factors
+		tokens   []account.Token
+		invited  bool
+		until    account.Invitation
 	)
 	err = s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if st, err = s.Accounts.Load(r.Context(), tx, id); err != nil {
@@ -301,7 +294,14 @@ func (s *Server) adminAccount(w http.ResponseWriter, r *http.Request) error {
 		if may = s.Accounts.MayManage(r.Context(), tx, by(r), id); may != nil && !fault.Is(may, fault.Forbidden) {
 			return may
 		}
-		return nil
+		if factors, err = s.Accounts.Factors(r.Context(), tx, id); err != nil {
+			return err
+		}
+		if tokens, err = s.Accounts.Tokens(r.Context(), tx, id); err != nil {
+			return err
+		}
+		until, invited, err = s.Accounts.Invitation(r.Context(), tx, id)
+		return err
 	})
 	if err != nil {
 		return err
@@ -310,7 +310,7 @@ func (s *Server) adminAccount(w http.ResponseWriter, r *http.Request) error {
 	page := sheet{
 		Shell:   view.Shell{Title: st.Account.Name, Staff: true, Crumbs: adminCrumbs(say, view.Link{Text: say.T("admin.accounts"), Href: "/admin/accounts"})},
 		Heading: st.Account.Name,
-		Actions: s.accountActions(r, say, st, may),
+		Actions: s.accountActions(r, say, st, may, factors, invited),
 	}
 	known := view.SummaryRow{Key: say.T("admin.account.official"), Value: official}
 	if official == "" {
@@ -327,14 +327,62 @@ func (s *Server) adminAccount(w http.ResponseWriter, r *http.Request) error {
 		{List: &view.SummaryList{Rows: []view.SummaryRow{
 			{Key: say.T("staff.sign.login"), Value: st.Account.Login}, {Key: say.T("admin.account.state"), Tags: []view.Tag{activeTag(say, st.Account)}},
 			{Key: say.T("staff.account.language"), Value: s.Book.For(st.Account.Lang).Name()}, known,
+			{Key: say.T("ways.title"), Lines: s.waysInWords(say, factors, invited, until)},
 		}}},
 		{Heading: say.T("staff.account.duties"), Table: &grants},
 		{Heading: say.T("admin.account.history"), Timeline: s.accountTimeline(say, names, people, history)},
 	}
+	if waits := s.askedTable(r, say, names, st); len(waits.Rows) > 0 {
+		page.Sections = slices.Insert(page.Sections, 2, section{Heading: say.T("duties.title"), Quiet: say.T("duties.lede"), Table: &waits})
+	}
+	if len(tokens) > 0 && may == nil && id != viewer(r).Account {
+		t := s.tokenTable(say, tokens, at+"/tokens/")
+		page.Sections = append(page.Sections, section{Heading: say.T("tokens.title"), Table: &t})
+	}
 	return sheetView.Show(s.site, w, r, page)
 }
 
-func (s *Server) accountActions(r *http.Request, say *words.Speaker, st account.State, may error) *view.ActionList {
+// waysInWords tells an administrator with what somebody signs in; what it is made of is nobody's business.
+func (s *Server) waysInWords(say *words.Speaker, f account.Factors, invited bool, in account.Invitation) []string {
+	var out []string
+	if f.Password {
+		out = append(out, say.T("staff.sign.password"))
+	}
+	if f.Code {
+		out = append(out, say.T("ways.code"))
+	}
+	if n := len(f.Passkeys); n > 0 {
+		out = append(out, say.N("ways.passkeys.n", int64(n)))
+	}
+	for _, l := range f.Links {
+		if s.OIDC != nil && l.Issuer == s.OIDC.Issuer {
+			out = append(out, s.OIDC.Name)
+		}
+	}
+	if invited {
+		out = append(out, say.T("admin.invitation.waits", "time", say.Time(in.Expires, s.Office.Zone())))
+	}
+	if len(out) == 0 {
+		out = append(out, say.T("admin.ways.none"))
+	}
+	return out
+}
+
+// askedTable shows what was asked for and waits for a second person.
+func (s *Server) askedTable(r *http.Request, say *words.Speaker, names bodyNames, st account.State) view.Table {
+	t := view.Table{Caption: say.T("duties.title"), CaptionHidden: true, Cards: true,
+		Columns: []view.Column{{Text: say.T("staff.duty")}, {Text: say.T("staff.body")}, {Text: say.T("staff.grant.from")}, {Text: say.T("duties.open"), Hidden: true}}}
+	for _, a := range st.Asked {
+		cell := view.Cell{}
+		if a.By == viewer(r).Account || access.MayAdmin(viewer(r), names.tree.Above(a.Body)) {
+			cell = view.Cell{Text: say.T("duties.open"), Href: "/staff/duties/answer?" + askedQuery(st.Account.ID, a)}
+		}
+		t.Rows = append(t.Rows, view.Row{Cells: []view.Cell{{Text: s.duty(say, a.Duty), Header: true}, {Text: names.name(a.Body), Href: names.href(a.Body)}, {Text: say.Date(a.From)}, cell}})
+	}
+	return t
+}
+
+func (s *Server) accountActions(r *http.Request, say *words.Speaker, st account.State, may error, f account.Factors, invited bool) *view.ActionList {
 	at := "/admin/accounts/" + st.Account.ID.String()
 	active := say.T("admin.deactivate")
 	if st.Account.Active == 0 {
@@ -345,6 +393,15 @@ func (s *Server) accountActions(r *http.Request, say *words.Speaker, st account.
 		{Text: say.T("admin.change"), Href: at + "/change"},
 		{Text: say.T("admin.password.reset"), Href: at + "/password"},
 		{Text: active, Href: at + "/active"},
+	}
+	if !f.Password && st.Account.Active != 0 {
+		all[2] = view.Action{Text: say.T("admin.invite"), Href: at + "/invite"}
+	}
+	if invited {
+		all = append(all, view.Action{Text: say.T("admin.uninvite"), Href: at + "/uninvite"})
+	}
+	if s.OIDC != nil && st.Account.Active != 0 {
+		all = append(all, view.Action{Text: say.T("admin.expect", "name", s.OIDC.Name), Href: at + "/elsewhere"})
 	}
 	if st.Account.ID == viewer(r).Account {
 		why := say.T("account.self")
@@ -500,7 +557,11 @@ func (s *Server) grant(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.site.Flash(w, view.Success, "flash.granted", map[string]any{"name": st.Account.Name})
+	key := "flash.granted"
+	if s.Accounts.NeedsTwo(cmd.Duty) {
+		key = "flash.asked"
+	}
+	s.site.Flash(w, view.Success, key, map[string]any{"name": st.Account.Name})
 	return view.Redirect(w, r, "/admin/accounts/"+st.Account.ID.String())
 }
 
@@ -619,23 +680,121 @@ func (s *Server) changeAccount(w http.ResponseWriter, r *http.Request) error {
 	return view.Redirect(w, r, "/admin/accounts/"+st.Account.ID.String())
 }
 
+// resetPage says what a reset takes away, above all the desks that nobody else could open after it.
 func (s *Server) resetPage(w http.ResponseWriter, r *http.Request) error {
-	return s.confirmAccount(w, r, "password", "admin.password.reset", "admin.password.lede", "admin.password.submit")
+	st, names, err := s.accountAndNames(r)
+	if err != nil {
+		return err
+	}
+	var alone []account.Grant
+	has := false
+	err = s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		if s.Vault == nil {
+			return nil
+		}
+		if has, err = s.Vault.HasKey(r.Context(), tx, st.Account.ID); err != nil || !has {
+			return err
+		}
+		alone, err = s.Accounts.AloneAt(r.Context(), tx, st)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	say := words.From(r.Context())
+	page := s.askAbout(say, st, "password", "admin.password.reset", "admin.password.lede", "admin.password.submit")
+	if has {
+		page.Warn = say.T("admin.password.keys", "name", st.Account.Name)
+	}
+	if len(alone) > 0 {
+		var desks []string
+		for _, g := range alone {
+			desks = append(desks, say.T("staff.duty.at", "duty", s.duty(say, g.Duty), "body", names.name(g.Body)))
+		}
+		page.Warn = say.T("admin.password.alone", "name", st.Account.Name, "desks", say.List(desks))
+	}
+	return formView.Show(s.site, w, r, page)
 }
 
+// reset takes every way to sign in away and shows the link with which the person begins anew.
 func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
 	id, err := accountID(r)
 	if err != nil {
 		return err
 	}
-	password, err := temporaryPassword()
+	var link invitation
+	err = s.DB.Tx(r.Context(), func(tx *store.Tx) (err error) {
+		if err := s.Accounts.Reset(r.Context(), tx, by(r), id); err != nil {
+			return err
+		}
+		link.token, link.until, err = s.Accounts.Invite(r.Context(), tx, by(r), id)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if err := s.Accounts.SetPassword(r.Context(), by(r), id, password, true); err != nil {
+	return s.showInvitation(w, r, id, link)
+}
+
+func (s *Server) invitePage(w http.ResponseWriter, r *http.Request) error {
+	return s.confirmAccount(w, r, "invite", "admin.invite", "admin.invite.lede", "admin.invite.submit")
+}
+
+func (s *Server) invite(w http.ResponseWriter, r *http.Request) error {
+	id, err := accountID(r)
+	if err != nil {
 		return err
 	}
-	return s.showPassword(w, r, id, password)
+	var link invitation
+	err = s.DB.Tx(r.Context(), func(tx *store.Tx) (err error) {
+		link.token, link.until, err = s.Accounts.Invite(r.Context(), tx, by(r), id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.showInvitation(w, r, id, link)
+}
+
+func (s *Server) uninvitePage(w http.ResponseWriter, r *http.Request) error {
+	return s.confirmAccount(w, r, "uninvite", "admin.uninvite", "admin.uninvite.lede", "admin.uninvite")
+}
+
+func (s *Server) uninvite(w http.ResponseWriter, r *http.Request) error {
+	id, err := accountID(r)
+	if err != nil {
+		return err
+	}
+	if err := s.DB.Tx(r.Context(), func(tx *store.Tx) error { return s.Accounts.Uninvite(r.Context(), tx, by(r), id) }); err != nil {
+		return err
+	}
+	s.site.Flash(w, view.Success, "flash.uninvited", nil)
+	return view.Redirect(w, r, "/admin/accounts/"+id.String())
+}
+
+func (s *Server) adminTokenPage(w http.ResponseWriter, r *http.Request) error {
+	id, err := accountID(r)
+	if err != nil {
+		return err
+	}
+	say := words.From(r.Context())
+	return s.sure(w, r, "/admin/accounts/"+id.String(), say.T("tokens.remove"), say.T("tokens.remove.lede"), say.T("tokens.remove"))
+}
+
+func (s *Server) adminToken(w http.ResponseWriter, r *http.Request) error {
+	id, err := accountID(r)
+	if err != nil {
+		return err
+	}
+	token, err := pathID(r, "token")
+	if err != nil {
+		return err
+	}
+	if err := s.DB.Tx(r.Context(), func(tx *store.Tx) error { return s.Accounts.DropToken(r.Context(), tx, by(r), id, token) }); err != nil {
+		return err
+	}
+	s.site.Flash(w, view.Success, "flash.token-removed", nil)
+	return view.Redirect(w, r, "/admin/accounts/"+id.String())
 }
 
 func (s *Server) activePage(w http.ResponseWriter, r *http.Request) error {
@@ -659,14 +818,17 @@ func (s *Server) confirmAccount(w http.ResponseWriter, r *http.Request, what, ti
 	if err != nil {
 		return err
 	}
-	say := words.From(r.Context())
+	return formView.Show(s.site, w, r, s.askAbout(words.From(r.Context()), st, what, title, lede, submit))
+}
+
+func (s *Server) askAbout(say *words.Speaker, st account.State, what, title, lede, submit string) formPage {
 	at := "/admin/accounts/" + st.Account.ID.String()
-	return formView.Show(s.site, w, r, formPage{
+	return formPage{
 		Shell:   view.Shell{Title: say.T(title), Staff: true, Crumbs: adminCrumbs(say, view.Link{Text: say.T("admin.accounts"), Href: "/admin/accounts"}, view.Link{Text: st.Account.Name, Href: at})},
 		Heading: say.T(title), Lede: say.T(lede, "name", st.Account.Name),
 		Form: view.Form{Action: at + "/" + what, Submit: say.T(submit), Warning: true, Cancel: view.Link{Text: say.T("ui.cancel"), Href: at},
 			Hidden: []view.Hidden{{Name: "now", Value: activeTag(say, st.Account).Text}}},
-	})
+	}
 }
 
 func (s *Server) setActive(w http.ResponseWriter, r *http.Request) error {
@@ -704,6 +866,13 @@ func (s *Server) accountTimeline(say *words.Speaker, names bodyNames, people map
 		ev := view.Event{Title: say.T("admin.entry." + e.Action), By: s.actorName(say, people, e.By), At: e.At}
 		if g, ok := account.GrantIn(e.Entry); ok {
 			ev.Text = say.T("staff.duty.at", "duty", s.duty(say, g.Duty), "body", names.name(g.Body))
+		}
+		if kind, what := account.FactorIn(e.Entry); kind != "" {
+			ev.Title, ev.Text = say.T("admin.factor."+what), say.T("admin.factor.kind."+kind)
+		}
+		if e.Action == account.ActionToken {
+			what, _ := e.Fields["change"].(string)
+			ev.Title = say.T("admin.token." + what)
 		}
 		t.Events = append(t.Events, ev)
 	}
@@ -787,6 +956,8 @@ func (s *Server) settingsForm(say *words.Speaker, may bool) formPage {
 	}
 	page.Form.Inputs = append(page.Form.Inputs, view.Input{Kind: view.Text, Name: "zone", Label: say.T("admin.settings.zone"), Width: "20", Optional: true, NoSpell: true, Disabled: !may,
 		Hint: say.T("admin.settings.zone.hint", "zone", s.Office.Active().Calendar.Zone), Value: s.Office.Setting("zone")})
+	page.Form.Inputs = append(page.Form.Inputs, view.Input{Kind: view.Checkboxes, Name: secondFactor, Label: say.T("admin.settings.second"), Hint: say.T("admin.settings.second.hint"), Disabled: !may, Small: true,
+		Options: []view.Option{{Value: "required", Text: say.T("admin.settings.second.required")}}}.Choose(s.Office.Setting(secondFactor)))
 	if !may {
 		page.Warn = say.T("admin.settings.top")
 	}
@@ -828,7 +999,7 @@ func (s *Server) saveSettings(w http.ResponseWriter, r *http.Request) error {
 	if !may {
 		return fault.New(fault.Forbidden, "admin.settings.top", nil)
 	}
-	names := []string{"zone"}
+	names := []string{"zone", secondFactor}
 	for _, other := range s.Book.Speakers() {
 		names = append(names, "name."+other.Lang())
 	}

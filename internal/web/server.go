@@ -20,16 +20,19 @@ import (
 
 	"plumbline/internal/access"
 	"plumbline/internal/account"
+	"plumbline/internal/exhibit"
 	"plumbline/internal/fault"
 	"plumbline/internal/intake"
 	"plumbline/internal/journal"
 	"plumbline/internal/ledger"
 	"plumbline/internal/matter"
+	"plumbline/internal/notify"
 	"plumbline/internal/office"
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
 	"plumbline/internal/tally"
+	"plumbline/internal/vault"
 	"plumbline/internal/web/assets"
 	"plumbline/internal/web/templates"
 	"plumbline/internal/web/view"
@@ -40,6 +43,8 @@ import (
 type Deps struct {
 	DB       *store.DB
 	Engine   *matter.Engine
+	Vault    *vault.Vault   // nil: the engine's
+	Files    *exhibit.Files // nil: with the usual limits
 	Office   *office.Office
 	Accounts *account.Accounts
 	Figures  *tally.Tally
@@ -49,6 +54,12 @@ type Deps struct {
 	Now      func() time.Time
 	Secure   bool   // readers come over HTTPS
 	ExitURL  string // where "Leave this page quickly" leads
+	OIDC     *OIDC  // sign-in through an account elsewhere; nil: none
+
+	Notices *notify.Notices // nil: nobody is told anything outside the system
+
+	Flood intake.Limits // of filings at the same time; zero: as usual
+	Onion string        // address of the onion service of this office, "….onion"
 }
 
 // Server answers every page.
@@ -59,6 +70,9 @@ type Server struct {
 	trees    *register.Trees
 	visits   *intake.Visits
 	brake    *intake.Brake
+	forms    *intake.Forms
+	files    *exhibit.Files
+	guards
 }
 
 // New returns the handler of all pages. It fails if a template does not parse.
@@ -80,7 +94,15 @@ func newServer(d Deps) (*Server, error) {
 	if d.Ledger == nil {
 		d.Ledger = ledger.New(d.DB, ledger.Options{Log: d.Log, Now: d.Now})
 	}
+	if d.Vault == nil {
+		d.Vault = d.Engine.Vault()
+	}
 	s := &Server{Deps: d, trees: &register.Trees{}, visits: intake.NewVisits(d.DB, time.Now), brake: intake.NewBrake(wrongCodes, wrongCodesEvery, time.Now)}
+	s.forms = intake.NewForms(s.Vault.OfficeKey().Derive("form"), d.Now)
+	s.guards = newGuards(d)
+	if s.files = d.Files; s.files == nil {
+		s.files = exhibit.New(d.DB, exhibit.Options{Log: d.Log, Now: d.Now})
+	}
 	var err error
 	s.site, err = view.New(view.Options{
 		Pages: templates.FS, Book: d.Book, Log: d.Log, Location: d.Office.Zone, Frame: s.frame, Secure: d.Secure, ExitURL: d.ExitURL,
@@ -106,7 +128,7 @@ func (s *Server) handler() http.Handler {
 	for _, pattern := range []string{"GET /log/checkpoint", "GET /log/keys", "GET /log/tile/"} {
 		top.Handle(pattern, s.logged(files))
 	}
-	top.Handle("/", pages)
+	top.Handle("/", padded(s.onion(pages)))
 	return routed{top, mux, files}
 }
 
@@ -135,7 +157,7 @@ type door int
 const (
 	public  door = iota // everybody
 	staff               // whoever is signed in
-	waiting             // whoever is signed in, even with a password that has to be changed first
+	waiting             // whoever is signed in, even if they have to change their password or set up a second factor first
 	admins              // whoever holds a duty of administration anywhere
 )
 
@@ -154,11 +176,15 @@ func (s *Server) guard(rt route) http.Handler {
 		}
 		who := viewerFrom(r.Context())
 		switch {
-		case rt.door == public:
+		case rt.door == public && who.token == nil:
 		case who.viewer.Account == 0:
 			return s.askToSignIn(w, r)
-		case rt.door != waiting && who.session.Temporary:
-			return view.Redirect(w, r, "/staff/account/password")
+		case who.token != nil:
+			if err := tokenMay(rt.pattern, who.token); err != nil {
+				return err
+			}
+		case rt.door != waiting && first(who) != "":
+			return view.Redirect(w, r, first(who))
 		case rt.door == admins && !isAdmin(who.viewer):
 			return fault.New(fault.NotFound, "fault.notfound", nil)
 		}
@@ -189,6 +215,9 @@ func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 type visitor struct {
 	viewer  access.Viewer
 	session account.Session
+	weak    bool           // they have to set up a second factor first
+	token   *account.Token // of a program that acts for them; nil: the person themselves
+	keys    *vault.Keys    // what they can open; nil: nothing
 }
 
 type visitorKey struct{}
@@ -198,12 +227,19 @@ func viewerFrom(ctx context.Context) visitor {
 	return v
 }
 
+// keys are what the reader can open.
+func keys(r *http.Request) *vault.Keys { return viewerFrom(r.Context()).keys }
+
 // viewer is who reads the page; the zero Viewer is the public.
 func viewer(r *http.Request) access.Viewer { return viewerFrom(r.Context()).viewer }
 
 // identified puts the visitor into the request. Duties are read anew with each one: what was revoked is gone at once.
 func (s *Server) identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if text := bearer(r); text != "" {
+			s.withToken(next, text).ServeHTTP(w, r)
+			return
+		}
 		in := account.Session{}
 		if id, err := strconv.ParseInt(s.sessions.GetString(r.Context(), "account"), 10, 64); err == nil {
 			in.Account = ref.AccountID(id)
@@ -218,7 +254,10 @@ func (s *Server) identified(next http.Handler) http.Handler {
 			if v.session, err = s.Accounts.Current(r.Context(), tx, in); err != nil {
 				return err
 			}
-			v.viewer, err = s.Accounts.ViewerOf(r.Context(), tx, in.Account)
+			if v.viewer, err = s.Accounts.ViewerOf(r.Context(), tx, in.Account); err != nil {
+				return err
+			}
+			v.weak, err = s.isWeak(r.Context(), tx, in)
 			return err
 		})
 		switch {
@@ -230,6 +269,12 @@ func (s *Server) identified(next http.Handler) http.Handler {
 		case err != nil:
 			s.site.Error(w, r, err)
 			return
+		}
+		if sealed := s.sessions.GetString(r.Context(), "keys"); sealed != "" {
+			// A session whose keys do not open goes on without them: the pages say what is shut, and signing in again opens it.
+			if v.keys, err = s.Vault.OpenSession(s.sessions.Token(r.Context()), sealed); err != nil {
+				s.Log.Warn("the keys of a session do not open", "error", err)
+			}
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
 	})
@@ -249,7 +294,7 @@ func (s *Server) frame(r *http.Request, say *words.Speaker) view.Frame {
 		f.Nav = append(s.publicNav(r, say), view.Link{Text: say.T("staff.nav.back"), Href: "/staff"})
 		return f
 	}
-	if v.session.Temporary {
+	if first(v) != "" {
 		return f
 	}
 	f.Home = "/staff"
@@ -265,12 +310,14 @@ func (s *Server) tree(ctx context.Context, tx *store.Tx) (*register.Tree, error)
 	return s.trees.Tree(ctx, tx)
 }
 
-// maxBody is the largest request that is read; forms carry texts, not files.
+// maxBody is the largest request that is read, but for those that carry files: see carriesFiles.
 const maxBody = 1 << 20
 
 func limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if !carriesFiles(r) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -1,12 +1,19 @@
 package web
 
 import (
+	"context"
+	"html/template"
 	"net/http"
+	"net/url"
 	"strconv"
+	"time"
 
 	"plumbline/internal/account"
 	"plumbline/internal/fault"
+	"plumbline/internal/notify"
+	"plumbline/internal/ref"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 	"plumbline/internal/web/view"
 	"plumbline/internal/words"
 )
@@ -18,25 +25,49 @@ type formPage struct {
 	Lede    string
 	Warn    string
 	Facts   *view.SummaryList
+	Picture template.HTML // below the facts, such as a code that a camera reads
 	Form    view.Form
+	Passkey *passkeyForm // another way to do the same
+	Other   view.Link    // and a third
 	After   string
+	More    view.Link
+}
+
+// passkeyForm is a form that a passkey fills in. It is shown only where scripts run.
+type passkeyForm struct {
+	Action string
+	Ask    string // address that says what the browser is to be asked
+	Make   bool   // a new passkey, not one there is
+	Submit string
+	Quiet  string
+	Hidden []view.Hidden
+	Inputs []view.Input
+	Main   bool // there is no other form on the page
 }
 
 var formView = view.Page[formPage]("staff/plain-form")
 
 func (s *Server) signInForm(say *words.Speaker, r *http.Request) formPage {
-	back := r.FormValue("return")
-	return formPage{
+	back := localPath(r.FormValue("return"), "/staff")
+	page := formPage{
 		Shell: view.Shell{Title: say.T("staff.sign.title")}, Heading: say.T("staff.sign.title"), Lede: say.T("staff.sign.lede"),
 		Form: view.Form{
-			Action: "/staff/sign-in", Submit: say.T("staff.sign.submit"), Hidden: []view.Hidden{{Name: "return", Value: localPath(back, "/staff")}},
+			Action: "/staff/sign-in", Submit: say.T("staff.sign.submit"), Hidden: []view.Hidden{{Name: "return", Value: back}},
 			Inputs: []view.Input{
 				{Kind: view.Text, Name: "login", Label: say.T("staff.sign.login"), Width: "20", Autocomplete: "username", NoSpell: true},
 				{Kind: view.Password, Name: "password", Label: say.T("staff.sign.password"), Width: "20", Autocomplete: "current-password"},
 			},
 		},
+		Passkey: &passkeyForm{
+			Action: "/staff/sign-in/passkey", Ask: "/staff/sign-in/passkey/ask", Submit: say.T("staff.sign.passkey"),
+			Hidden: []view.Hidden{{Name: "return", Value: back}},
+		},
 		After: say.T("staff.sign.forgot"),
 	}
+	if s.OIDC != nil {
+		page.Other = view.Link{Text: say.T("staff.sign.elsewhere", "name", s.OIDC.Name), Href: "/staff/sign-in/elsewhere?return=" + url.QueryEscape(back)}
+	}
+	return page
 }
 
 func (s *Server) signInPage(w http.ResponseWriter, r *http.Request) error {
@@ -50,38 +81,228 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
-	in, err := s.Accounts.SignIn(r.Context(), r.PostForm.Get("login"), r.PostForm.Get("password"))
+	in, err := s.Accounts.SignIn(r.Context(), account.Attempt{
+		Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"), Devices: s.devices(r),
+	})
 	if fault.Is(err, fault.Forbidden) {
-		say := words.From(r.Context())
-		page := s.signInForm(say, r)
-		page.Form.Fill(r.PostForm)
-		page.Errors = page.Form.Fail(say, fault.InvalidFields([]fault.Field{{Name: "login", Key: "account.sign-in"}}))
+		return s.signInAgain(w, r, "login", "account.sign-in")
+	}
+	if err != nil {
+		return err
+	}
+	// A password that somebody else knows locks nobody's key; nor does half a sign-in make one.
+	keys, err := s.unlocked(r.Context(), in.Account, vault.Secret{Kind: vault.Password, Bytes: []byte(r.PostForm.Get("password"))}, !in.Temporary && !in.Second)
+	if err != nil {
+		return err
+	}
+	back := localPath(r.PostForm.Get("return"), "/staff")
+	if in.Second {
+		return s.halfIn(w, r, in, keys, back)
+	}
+	return s.enter(w, r, in, keys, account.WayPassword, back)
+}
+
+// signInAgain shows the sign-in page once more and says what was wrong.
+func (s *Server) signInAgain(w http.ResponseWriter, r *http.Request, field, key string) error {
+	say := words.From(r.Context())
+	page := s.signInForm(say, r)
+	page.Form.Fill(r.PostForm)
+	page.Errors = page.Form.Fail(say, fault.InvalidFields([]fault.Field{{Name: field, Key: key}}))
+	return formView.ShowStatus(s.site, w, r, http.StatusUnprocessableEntity, page)
+}
+
+// unlocked opens somebody's key with what they signed in with, or makes it if they have none and may. Nil: it could not be
+// opened in this way; they are asked for another.
+func (s *Server) unlocked(ctx context.Context, id ref.AccountID, secret vault.Secret, enrol bool) (*vault.Keys, error) {
+	if s.Vault == nil {
+		return nil, nil
+	}
+	if enrol {
+		has, err := s.hasKey(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if !has {
+			keys, err := s.Vault.Enrol(ctx, id, secret)
+			if !fault.Is(err, fault.Conflict) { // else somebody else just did
+				return keys, err
+			}
+		}
+	}
+	keys, err := s.Vault.Unlock(ctx, id, secret)
+	if fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return keys, err
+}
+
+func (s *Server) hasKey(ctx context.Context, id ref.AccountID) (has bool, err error) {
+	if s.Vault == nil {
+		return false, nil
+	}
+	err = s.DB.Read(ctx, func(tx *store.Tx) error { has, err = s.Vault.HasKey(ctx, tx, id); return err })
+	return has, err
+}
+
+// enter opens the session of somebody who has signed in and leads on: to what they have to do first, else to where they
+// wanted to go.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, in account.Session, keys *vault.Keys, way, back string) error {
+	if err := s.open(w, r, in, keys, way); err != nil {
+		return err
+	}
+	s.came(r.Context(), notify.Staff, int64(in.Account))
+	if in.Temporary {
+		return view.Redirect(w, r, "/staff/account/password")
+	}
+	if keys == nil && s.Vault != nil && way != account.WayPassword {
+		return view.Redirect(w, r, "/staff/unlock?return="+url.QueryEscape(back))
+	}
+	return view.Redirect(w, r, back)
+}
+
+// open puts a sign-in into the session under a new token: one that was known before is worth nothing. What the person
+// can open is sealed to that token, which only their browser has.
+func (s *Server) open(w http.ResponseWriter, r *http.Request, in account.Session, keys *vault.Keys, way string) error {
+	ctx := r.Context()
+	if s.Vault != nil {
+		s.Vault.CloseSession(s.sessions.Token(ctx))
+	}
+	if err := s.sessions.RenewToken(ctx); err != nil {
+		return err
+	}
+	for _, name := range s.sessions.Keys(ctx) {
+		s.sessions.Remove(ctx, name)
+	}
+	s.sessions.Put(ctx, account.SessionAccount, in.Account.String())
+	s.sessions.Put(ctx, account.SessionStamp, strconv.FormatInt(in.Stamp, 10))
+	s.sessions.Put(ctx, account.SessionWay, way)
+	s.refresh(ctx)
+	if err := s.hold(ctx, keys); err != nil {
+		return err
+	}
+	s.setDevices(w, r, in.Account)
+	return nil
+}
+
+// hold keeps what the person of this session can open.
+func (s *Server) hold(ctx context.Context, keys *vault.Keys) error {
+	if keys == nil {
+		return nil
+	}
+	sealed, err := s.Vault.SealSession(keys, s.sessions.Token(ctx))
+	if err != nil {
+		return err
+	}
+	s.sessions.Put(ctx, account.SessionKeys, sealed)
+	return nil
+}
+
+// deviceCookie is by what a browser is known in which an account has signed in before.
+func (s *Server) deviceCookie() string {
+	if s.Secure {
+		return "__Host-plumbline-device"
+	}
+	return "plumbline-device"
+}
+
+func (s *Server) devices(r *http.Request) string {
+	c, err := r.Cookie(s.deviceCookie())
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+func (s *Server) setDevices(w http.ResponseWriter, r *http.Request, id ref.AccountID) {
+	http.SetCookie(w, &http.Cookie{
+		Name: s.deviceCookie(), Value: s.Accounts.RememberDevice(id, s.devices(r)), Path: "/", MaxAge: int(account.DeviceLife.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.Secure,
+	})
+}
+
+// Half a sign-in waits this long for the second factor.
+const halfLife = 10 * time.Minute
+
+// halfIn remembers that the password was right, and asks for the code.
+func (s *Server) halfIn(w http.ResponseWriter, r *http.Request, in account.Session, keys *vault.Keys, back string) error {
+	ctx := r.Context()
+	if err := s.sessions.RenewToken(ctx); err != nil {
+		return err
+	}
+	s.sessions.Put(ctx, "half.account", in.Account.String())
+	s.sessions.Put(ctx, "half.stamp", strconv.FormatInt(in.Stamp, 10))
+	s.sessions.Put(ctx, "half.until", strconv.FormatInt(s.Now().Add(halfLife).UnixMicro(), 10))
+	s.sessions.Put(ctx, "half.return", back)
+	if keys != nil {
+		sealed, err := s.Vault.SealSession(keys, s.sessions.Token(ctx))
+		if err != nil {
+			return err
+		}
+		s.sessions.Put(ctx, "half.keys", sealed)
+	}
+	return view.Redirect(w, r, "/staff/sign-in/code")
+}
+
+// half is the half sign-in of this browser, if it still waits.
+func (s *Server) half(r *http.Request) (in account.Session, ok bool) {
+	get := func(name string) int64 {
+		n, _ := strconv.ParseInt(s.sessions.GetString(r.Context(), name), 10, 64) // 0 stands for none
+		return n
+	}
+	in = account.Session{Account: ref.AccountID(get("half.account")), Stamp: get("half.stamp"), Second: true}
+	return in, in.Account != 0 && s.Now().UnixMicro() < get("half.until")
+}
+
+func (s *Server) codeForm(say *words.Speaker) formPage {
+	return formPage{
+		Shell:   view.Shell{Title: say.T("staff.code.title"), Back: view.Link{Href: "/staff/sign-in"}},
+		Heading: say.T("staff.code.title"), Lede: say.T("staff.code.lede"),
+		Form: view.Form{Action: "/staff/sign-in/code", Submit: say.T("staff.sign.submit"), Inputs: []view.Input{
+			{Kind: view.Text, Name: "code", Label: say.T("staff.code.code"), Hint: say.T("staff.code.hint"), Width: "20", Autocomplete: "one-time-code", NoSpell: true},
+		}},
+		After: say.T("staff.code.lost"),
+	}
+}
+
+func (s *Server) codePage(w http.ResponseWriter, r *http.Request) error {
+	if _, ok := s.half(r); !ok {
+		return view.Redirect(w, r, "/staff/sign-in")
+	}
+	return formView.Show(s.site, w, r, s.codeForm(words.From(r.Context())))
+}
+
+func (s *Server) signInCode(w http.ResponseWriter, r *http.Request) error {
+	if err := form(r); err != nil {
+		return err
+	}
+	half, ok := s.half(r)
+	if !ok {
+		return view.Redirect(w, r, "/staff/sign-in")
+	}
+	in, err := s.Accounts.Second(r.Context(), half, r.PostForm.Get("code"), s.devices(r))
+	if fault.Is(err, fault.Forbidden) {
+		page := s.codeForm(words.From(r.Context()))
+		page.Errors = page.Form.Fail(words.From(r.Context()), fault.InvalidFields([]fault.Field{{Name: "code", Key: "account.code-wrong"}}))
 		return formView.ShowStatus(s.site, w, r, http.StatusUnprocessableEntity, page)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.open(r, in); err != nil {
-		return err
+	ctx := r.Context()
+	var keys *vault.Keys
+	if sealed := s.sessions.GetString(ctx, "half.keys"); sealed != "" {
+		if keys, err = s.Vault.OpenSession(s.sessions.Token(ctx), sealed); err != nil {
+			keys = nil
+		}
 	}
-	back := localPath(r.PostForm.Get("return"), "/staff")
-	if in.Temporary {
-		back = "/staff/account/password"
-	}
-	return view.Redirect(w, r, back)
-}
-
-// open puts a sign-in into the session under a new token: one that was known before is worth nothing.
-func (s *Server) open(r *http.Request, in account.Session) error {
-	if err := s.sessions.RenewToken(r.Context()); err != nil {
-		return err
-	}
-	s.sessions.Put(r.Context(), "account", in.Account.String())
-	s.sessions.Put(r.Context(), "stamp", strconv.FormatInt(in.Stamp, 10))
-	return nil
+	back := localPath(s.sessions.GetString(ctx, "half.return"), "/staff")
+	return s.enter(w, r, in, keys, account.WayCode, back)
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
+	if s.Vault != nil {
+		s.Vault.CloseSession(s.sessions.Token(r.Context()))
+	}
 	if err := s.sessions.Destroy(r.Context()); err != nil {
 		return err
 	}
@@ -115,11 +336,11 @@ func (s *Server) ownAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	return sheetView.Show(s.site, w, r, sheet{
 		Shell:   view.Shell{Title: say.T("staff.account.title"), Staff: true, Crumbs: crumbs(say)},
-		Heading: st.Account.Name,
+		Heading: st.Account.Name, Tabs: accountTabs(say, r),
 		Sections: []section{
 			{List: &view.SummaryList{Rows: []view.SummaryRow{
 				{Key: say.T("staff.sign.login"), Value: st.Account.Login},
-				{Key: say.T("staff.sign.password"), Value: "••••••••", Actions: []view.Link{{Text: say.T("ui.change"), Href: "/staff/account/password", Hidden: say.T("staff.sign.password")}}},
+				{Key: say.T("ways.title"), Link: view.Link{Text: say.T("ways.more"), Href: "/staff/account/ways"}},
 			}}},
 			{Heading: say.T("staff.account.duties"), Quiet: say.T("staff.account.duties.hint"), Table: &grants},
 			{Heading: say.T("staff.account.language"), Form: &view.Form{
@@ -152,15 +373,13 @@ func (s *Server) changeLanguage(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) passwordForm(say *words.Speaker, r *http.Request) formPage {
 	page := formPage{
-		Shell:   view.Shell{Title: say.T("staff.password.title"), Staff: true, Back: view.Link{Href: "/staff/account"}},
+		Shell:   view.Shell{Title: say.T("staff.password.title"), Staff: true, Back: view.Link{Href: "/staff/account/ways"}},
 		Heading: say.T("staff.password.title"),
 		Form: view.Form{
 			Action: "/staff/account/password", Submit: say.T("staff.password.submit"),
-			Inputs: []view.Input{
+			Inputs: append([]view.Input{
 				{Kind: view.Password, Name: "old", Label: say.T("staff.password.old"), Width: "20", Autocomplete: "current-password"},
-				{Kind: view.Password, Name: "password", Label: say.T("staff.password.new"), Hint: say.T("staff.password.hint"), Width: "20", Autocomplete: "new-password"},
-				{Kind: view.Password, Name: "again", Label: say.T("staff.password.again"), Width: "20", Autocomplete: "new-password"},
-			},
+			}, newPasswordInputs(say)...),
 		},
 	}
 	if viewerFrom(r.Context()).session.Temporary {
@@ -170,23 +389,44 @@ func (s *Server) passwordForm(say *words.Speaker, r *http.Request) formPage {
 	return page
 }
 
+func newPasswordInputs(say *words.Speaker) []view.Input {
+	return []view.Input{
+		{Kind: view.Password, Name: "password", Label: say.T("staff.password.new"), Hint: say.T("staff.password.hint"), Width: "20", Autocomplete: "new-password"},
+		{Kind: view.Password, Name: "again", Label: say.T("staff.password.again"), Width: "20", Autocomplete: "new-password"},
+	}
+}
+
+// twice checks that a new password was typed the same two times.
+func twice(r *http.Request) error {
+	if r.PostForm.Get("password") != r.PostForm.Get("again") {
+		return fault.InvalidFields([]fault.Field{{Name: "again", Key: "account.password-again"}})
+	}
+	return nil
+}
+
 func (s *Server) passwordPage(w http.ResponseWriter, r *http.Request) error {
 	return formView.Show(s.site, w, r, s.passwordForm(words.From(r.Context()), r))
 }
 
+// changePassword changes the password and locks the person's key with the new one. Their key is open, or the old
+// password opens it; where they have none yet, the new one locks the first.
 func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
-	say := words.From(r.Context())
-	var in account.Session
-	var err error
-	if r.PostForm.Get("password") != r.PostForm.Get("again") {
-		err = fault.InvalidFields([]fault.Field{{Name: "again", Key: "account.password-again"}})
-	} else {
-		in, err = s.Accounts.ChangePassword(r.Context(), by(r), r.PostForm.Get("old"), r.PostForm.Get("password"))
+	ctx, old, new := r.Context(), r.PostForm.Get("old"), r.PostForm.Get("password")
+	id, keys := viewer(r).Account, viewerFrom(r.Context()).keys
+	in, err := account.Session{}, twice(r)
+	if err == nil {
+		if keys == nil && s.Vault != nil {
+			if keys, err = s.unlocked(ctx, id, vault.Secret{Kind: vault.Password, Bytes: []byte(old)}, false); err != nil {
+				return err
+			}
+		}
+		in, err = s.Accounts.ChangePassword(ctx, by(r), old, new)
 	}
 	if fault.Is(err, fault.Invalid) {
+		say := words.From(ctx)
 		page := s.passwordForm(say, r)
 		page.Errors = page.Form.Fail(say, err)
 		return formView.ShowStatus(s.site, w, r, http.StatusUnprocessableEntity, page)
@@ -194,9 +434,228 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.open(r, in); err != nil {
+	if keys, err = s.relocked(ctx, id, keys, vault.Secret{Kind: vault.Password, Bytes: []byte(new)}); err != nil {
+		return err
+	}
+	if err := s.open(w, r, in, keys, account.WayPassword); err != nil {
 		return err
 	}
 	s.site.Flash(w, view.Success, "flash.password-changed", nil)
 	return view.Redirect(w, r, "/staff")
+}
+
+// relocked locks somebody's key with a new secret as well, or makes their first.
+func (s *Server) relocked(ctx context.Context, id ref.AccountID, keys *vault.Keys, secret vault.Secret) (*vault.Keys, error) {
+	if s.Vault == nil {
+		return nil, nil
+	}
+	if keys == nil {
+		return s.unlocked(ctx, id, secret, true)
+	}
+	return keys, s.Vault.Relock(ctx, keys, secret)
+}
+
+// Invitations: the way in for those who have none yet.
+
+func (s *Server) invitationForm(say *words.Speaker, st account.State) formPage {
+	return formPage{
+		Shell:   view.Shell{Title: say.T("invite.title")},
+		Heading: say.T("invite.welcome", "name", st.Account.Name), Lede: say.T("invite.lede", "office", s.Office.Name(say.Lang())),
+		Facts: &view.SummaryList{Rows: []view.SummaryRow{{Key: say.T("staff.sign.login"), Value: st.Account.Login}}},
+		Form:  view.Form{Submit: say.T("invite.submit"), Inputs: newPasswordInputs(say)},
+		After: say.T("invite.once"),
+	}
+}
+
+func (s *Server) invited(r *http.Request) (st account.State, err error) {
+	err = s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		st, err = s.Accounts.Invited(r.Context(), tx, r.PathValue("token"))
+		return err
+	})
+	return st, err
+}
+
+func (s *Server) invitationPage(w http.ResponseWriter, r *http.Request) error {
+	st, err := s.invited(r)
+	if err != nil {
+		return err
+	}
+	return formView.Show(s.site, w, r, s.invitationForm(words.From(r.Context()), st))
+}
+
+func (s *Server) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
+	if err := form(r); err != nil {
+		return err
+	}
+	st, err := s.invited(r)
+	if err != nil {
+		return err
+	}
+	in, err := account.Session{}, twice(r)
+	if err == nil {
+		in, err = s.Accounts.Accept(r.Context(), r.PathValue("token"), r.PostForm.Get("password"))
+	}
+	if fault.Is(err, fault.Invalid) {
+		say := words.From(r.Context())
+		page := s.invitationForm(say, st)
+		page.Errors = page.Form.Fail(say, err)
+		return formView.ShowStatus(s.site, w, r, http.StatusUnprocessableEntity, page)
+	}
+	if err != nil {
+		return err
+	}
+	keys, err := s.unlocked(r.Context(), in.Account, vault.Secret{Kind: vault.Password, Bytes: []byte(r.PostForm.Get("password"))}, true)
+	if err != nil {
+		return err
+	}
+	s.site.Flash(w, view.Success, "flash.welcome", nil)
+	return s.enter(w, r, in, keys, account.WayInvited, "/staff")
+}
+
+// Unlocking: for those who signed in with something that opens no key.
+
+func (s *Server) unlockForm(r *http.Request) (page formPage, ways unlockWays, err error) {
+	say, id := words.From(r.Context()), viewer(r).Account
+	back := localPath(r.FormValue("return"), "/staff")
+	page = formPage{
+		Shell:   view.Shell{Title: say.T("unlock.title"), Staff: true},
+		Heading: say.T("unlock.title"), Lede: say.T("unlock.lede"),
+		Form: view.Form{Action: "/staff/unlock", Submit: say.T("unlock.submit"), Cancel: view.Link{Text: say.T("unlock.later"), Href: back},
+			Hidden: []view.Hidden{{Name: "return", Value: back}}},
+	}
+	if ways, err = s.unlockWays(r.Context(), id); err != nil {
+		return page, ways, err
+	}
+	switch {
+	case ways.has && ways.phrase && !ways.password:
+		page.Form.Inputs = []view.Input{{Kind: view.Password, Name: "phrase", Label: say.T("unlock.phrase"), Width: "20", Autocomplete: "current-password"}}
+	case ways.has:
+		page.Form.Inputs = []view.Input{{Kind: view.Password, Name: "password", Label: say.T("staff.sign.password"), Width: "20", Autocomplete: "current-password"}}
+	case ways.signs:
+		page.Lede = say.T("unlock.first")
+		page.Form.Inputs = []view.Input{{Kind: view.Password, Name: "password", Label: say.T("staff.sign.password"), Width: "20", Autocomplete: "current-password"}}
+	default:
+		page.Lede = say.T("unlock.new")
+		page.Form.Submit = say.T("unlock.new.submit")
+		page.Form.Inputs = newPasswordInputs(say)
+		page.Form.Inputs[0].Label, page.Form.Inputs[1].Label = say.T("unlock.new.phrase"), say.T("unlock.new.again")
+	}
+	if ways.passkeys {
+		page.Passkey = &passkeyForm{Action: "/staff/unlock", Ask: "/staff/account/passkeys/ask", Submit: say.T("unlock.passkey"), Hidden: page.Form.Hidden}
+	}
+	return page, ways, nil
+}
+
+// unlockWays is what somebody's key can be opened with.
+type unlockWays struct {
+	has      bool // there is a key
+	signs    bool // the person has a password to sign in with
+	password bool
+	phrase   bool
+	passkeys bool
+}
+
+func (s *Server) unlockWays(ctx context.Context, id ref.AccountID) (w unlockWays, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		if w.signs, err = s.Accounts.HasPassword(ctx, tx, id); err != nil || s.Vault == nil {
+			return err
+		}
+		if w.has, err = s.Vault.HasKey(ctx, tx, id); err != nil {
+			return err
+		}
+		locks, err := s.Vault.Locks(ctx, tx, id)
+		for _, l := range locks {
+			w.password = w.password || l.Kind == vault.Password
+			w.phrase = w.phrase || l.Kind == vault.Phrase
+			w.passkeys = w.passkeys || l.Kind == vault.Passkey
+		}
+		return err
+	})
+	return w, err
+}
+
+func (s *Server) unlockPage(w http.ResponseWriter, r *http.Request) error {
+	if s.Vault == nil || viewerFrom(r.Context()).keys != nil {
+		return view.Redirect(w, r, localPath(r.FormValue("return"), "/staff"))
+	}
+	page, _, err := s.unlockForm(r)
+	if err != nil {
+		return err
+	}
+	return formView.Show(s.site, w, r, page)
+}
+
+func (s *Server) unlock(w http.ResponseWriter, r *http.Request) error {
+	if err := form(r); err != nil {
+		return err
+	}
+	if s.Vault == nil {
+		return view.Redirect(w, r, "/staff")
+	}
+	page, ways, err := s.unlockForm(r)
+	if err != nil {
+		return err
+	}
+	keys, err := s.unlockWith(r, ways)
+	if fault.Is(err, fault.Invalid) {
+		say := words.From(r.Context())
+		page.Errors = page.Form.Fail(say, err)
+		return formView.ShowStatus(s.site, w, r, http.StatusUnprocessableEntity, page)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.hold(r.Context(), keys); err != nil {
+		return err
+	}
+	s.site.Flash(w, view.Success, "flash.unlocked", nil)
+	return view.Redirect(w, r, localPath(r.PostForm.Get("return"), "/staff"))
+}
+
+func (s *Server) unlockWith(r *http.Request, ways unlockWays) (*vault.Keys, error) {
+	ctx, id := r.Context(), viewer(r).Account
+	wrong := func(field string) error {
+		return fault.InvalidFields([]fault.Field{{Name: field, Key: "account.unlock-wrong"}})
+	}
+	switch password, phrase := r.PostForm.Get("password"), r.PostForm.Get("phrase"); {
+	case r.PostForm.Get("credential") != "":
+		secret, err := s.passkeySecret(r)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := s.unlocked(ctx, id, secret, false)
+		if err == nil && keys == nil {
+			return nil, fault.InvalidFields([]fault.Field{{Name: "password", Key: "account.passkey-opens-not"}})
+		}
+		return keys, err
+	case ways.has && ways.phrase && !ways.password:
+		keys, err := s.unlocked(ctx, id, vault.Secret{Kind: vault.Phrase, Bytes: []byte(phrase)}, false)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.Accounts.Proved(ctx, id, keys != nil); err != nil { // counted, like every try
+			return nil, wrong("phrase")
+		}
+		return keys, nil
+	case ways.has || ways.signs:
+		if err := s.Accounts.Prove(ctx, id, password); err != nil {
+			if fault.Is(err, fault.Forbidden) {
+				return nil, wrong("password")
+			}
+			return nil, err
+		}
+		keys, err := s.unlocked(ctx, id, vault.Secret{Kind: vault.Password, Bytes: []byte(password)}, true)
+		if err == nil && keys == nil {
+			return nil, wrong("password")
+		}
+		return keys, err
+	default:
+		if err := twice(r); err != nil {
+			return nil, err
+		}
+		if err := account.CheckPassword("", password); err != nil {
+			return nil, err
+		}
+		return s.Vault.Enrol(ctx, id, vault.Secret{Kind: vault.Phrase, Bytes: []byte(password)})
+	}
 }

@@ -29,6 +29,7 @@ import (
 	"plumbline/internal/register"
 	"plumbline/internal/store"
 	"plumbline/internal/tally"
+	"plumbline/internal/vault"
 	"plumbline/internal/web"
 	"plumbline/internal/words"
 )
@@ -77,7 +78,7 @@ type Office struct {
 }
 
 // Open sets up an office under the generic pack and serves its pages. It is Monday, 9 March 2026, 09:00 UTC.
-func Open(t *testing.T, db *store.DB) *Office {
+func Open(t *testing.T, db *store.DB, opts ...Option) *Office {
 	t.Helper()
 	o := &Office{T: t, DB: db, Account: map[string]ref.AccountID{}, now: time.Date(2026, 3, 9, 9, 0, 0, 0, time.UTC)}
 	ctx := t.Context()
@@ -88,8 +89,9 @@ func Open(t *testing.T, db *store.DB) *Office {
 	p, err := pack.Bundled("generic")
 	o.must(err)
 	o.must(o.Office.Load(ctx, journal.Actor{Duty: "operator"}, journal.ViaCLI, p, true))
-	o.Accounts = account.New(db, o.Office, o.Now)
-	o.Engine = matter.New(db, o.Office, o.Now)
+	v := vault.New(db, vault.NewOfficeKey(), o.Now)
+	o.Accounts = account.New(db, o.Office, o.Now, account.WithKeeper(v))
+	o.Engine = matter.New(db, o.Office, o.Now, v)
 	o.Figures = tally.New(o.Office)
 	o.Ledger = ledger.New(db, ledger.Options{Now: o.Now})
 	hash, err := o.Accounts.HashPassword(ctx, Password)
@@ -98,8 +100,12 @@ func Open(t *testing.T, db *store.DB) *Office {
 	if o.Book, err = words.Load(); err != nil {
 		t.Fatal(err)
 	}
-	handler, err := web.New(web.Deps{DB: db, Engine: o.Engine, Office: o.Office, Accounts: o.Accounts, Figures: o.Figures, Ledger: o.Ledger, Book: o.Book,
-		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Now: o.Now})
+	deps := web.Deps{DB: db, Engine: o.Engine, Office: o.Office, Accounts: o.Accounts, Figures: o.Figures, Ledger: o.Ledger, Book: o.Book,
+		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Now: o.Now}
+	for _, opt := range opts {
+		opt(&deps)
+	}
+	handler, err := web.New(deps)
 	o.must(err)
 	srv := httptest.NewServer(handler)
 	t.Cleanup(srv.Close)

@@ -160,13 +160,21 @@ func (s *Site) headers(next http.Handler) http.Handler {
 
 const langCookie = "lang"
 
+// cookie is the name of a cookie: over HTTPS no neighbouring host and no page without encryption can set it.
+func cookie(name string, secure bool) string {
+	if secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
 // Language puts the reader's speaker into the request: the one asked for in the address (which is then
 // remembered until the browser is closed), else the remembered one, else what the browser prefers.
 func (s *Site) Language(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		say := s.choose(r)
 		if r.URL.Query().Has("lang") {
-			http.SetCookie(w, &http.Cookie{Name: langCookie, Value: say.Lang(), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.opts.Secure})
+			http.SetCookie(w, &http.Cookie{Name: cookie(langCookie, s.opts.Secure), Value: say.Lang(), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.opts.Secure})
 		}
 		w.Header().Add("Vary", "Cookie, Accept-Language")
 		next.ServeHTTP(w, r.WithContext(words.NewContext(r.Context(), say)))
@@ -175,7 +183,7 @@ func (s *Site) Language(next http.Handler) http.Handler {
 
 func (s *Site) choose(r *http.Request) *words.Speaker {
 	wishes := []string{r.URL.Query().Get("lang")}
-	if c, err := r.Cookie(langCookie); err == nil {
+	if c, err := r.Cookie(cookie(langCookie, s.opts.Secure)); err == nil {
 		wishes = append(wishes, c.Value)
 	}
 	return s.opts.Book.Choose(append(wishes, r.Header.Get("Accept-Language"))...)
@@ -202,17 +210,17 @@ func (s *Site) Flash(w http.ResponseWriter, tone Tone, key string, args map[stri
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: flashCookie, Value: base64.RawURLEncoding.EncodeToString(data), Path: "/", MaxAge: 60,
+		Name: cookie(flashCookie, s.opts.Secure), Value: base64.RawURLEncoding.EncodeToString(data), Path: "/", MaxAge: 60,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.opts.Secure,
 	})
 }
 
 func takeFlash(w http.ResponseWriter, r *http.Request, secure bool, say *words.Speaker) []Banner {
-	c, err := r.Cookie(flashCookie)
+	c, err := r.Cookie(cookie(flashCookie, secure))
 	if err != nil {
 		return nil
 	}
-	http.SetCookie(w, &http.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure})
+	http.SetCookie(w, &http.Cookie{Name: cookie(flashCookie, secure), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure})
 	data, err := base64.RawURLEncoding.DecodeString(c.Value)
 	if err != nil {
 		return nil
