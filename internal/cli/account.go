@@ -19,7 +19,9 @@ type accountCmd struct {
 	List       accountListCmd       `cmd:"" help:"List accounts with their duties."`
 	Grant      accountGrantCmd      `cmd:"" help:"Give a duty at a body."`
 	Revoke     accountRevokeCmd     `cmd:"" help:"Take a duty away."`
+	Invite     accountInviteCmd     `cmd:"" help:"Make a link with which a person chooses their own password."`
 	Password   accountPasswordCmd   `cmd:"" help:"Set a password."`
+	Token      accountTokenCmd      `cmd:"" help:"Tokens with which programs read in somebody's name."`
 	Deactivate accountDeactivateCmd `cmd:"" help:"Keep an account from signing in."`
 }
 

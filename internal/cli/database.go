@@ -20,6 +20,7 @@ import (
 	"plumbline/internal/schema"
 	"plumbline/internal/store"
 	"plumbline/internal/tally"
+	"plumbline/internal/vault"
 	"plumbline/internal/witness"
 	"plumbline/internal/words"
 )
@@ -38,6 +39,7 @@ type app struct {
 	office    *office.Office
 	accounts  *account.Accounts
 	engine    *matter.Engine
+	vault     *vault.Vault
 	tally     *tally.Tally
 	ledger    *ledger.Ledger
 	followers *journal.Followers
@@ -84,8 +86,13 @@ func newApp(ctx context.Context, t *terminal, url string, db *store.DB, now func
 		return nil, err
 	}
 	a := &app{url: url, db: db, office: o, now: now}
-	a.accounts = account.New(db, o, now)
-	a.engine = matter.New(db, o, now)
+	key, err := officeKey(ctx, db, url)
+	if err != nil {
+		return nil, err
+	}
+	a.vault = vault.New(db, key, now)
+	a.accounts = account.New(db, o, now, account.WithKeeper(a.vault))
+	a.engine = matter.New(db, o, now, a.vault)
 	a.tally = tally.New(o)
 	a.ledger = ledger.New(db, ledger.Options{Log: t.log, Now: now})
 	a.followers = journal.NewFollowers(db, t.log, a.ledger.Follower(), matter.Named{}, a.tally)

@@ -19,6 +19,11 @@ type officialCmd struct {
 	Post   officialPostCmd   `cmd:"" help:"Record a further post, ending the one before if asked."`
 	Leave  officialLeaveCmd  `cmd:"" help:"Record the last day of a post."`
 	Merge  officialMergeCmd  `cmd:"" help:"Record that two entries are one person."`
+
+	Relate   officialRelateCmd   `cmd:"" help:"Declare that two people are relatives."`
+	Interest officialInterestCmd `cmd:"" help:"Declare that one has an interest in the affairs of the other."`
+	Ties     officialTiesCmd     `cmd:"" help:"List what was declared of somebody."`
+	Untie    officialUntieCmd    `cmd:"" help:"Record the last day of what was declared."`
 }
 
 func (officialCmd) Help() string { return helpText("official") }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"plumbline/internal/exhibit"
 	"plumbline/internal/fault"
 	"plumbline/internal/ledger"
 	"plumbline/internal/office"
@@ -23,6 +24,8 @@ import (
 type serveCmd struct {
 	dbFlag
 	logKeyFlag
+	oidcFlags
+	fileFlags
 	Listen      string        `name:"listen" env:"PLUMBLINE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the pages."`
 	BehindProxy bool          `name:"behind-proxy" env:"PLUMBLINE_BEHIND_PROXY" help:"A web server that speaks TLS stands in front: cookies are marked as secure, and /metrics is not served on this address."`
 	Metrics     string        `name:"metrics" env:"PLUMBLINE_METRICS" placeholder:"ADDR" help:"Serve /metrics on an address of its own."`
@@ -44,11 +47,18 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := a.keptWithoutKey(ctx); err != nil {
+		return err
+	}
+	elsewhere, err := c.elsewhere()
+	if err != nil {
+		return err
+	}
 	l, err := listen(c.Listen)
 	if err != nil {
 		return err
 	}
-	opts := serveOptions{listener: l, signer: signer, secure: c.BehindProxy, behindProxy: c.BehindProxy, drain: c.Drain, exitURL: c.ExitURL}
+	opts := serveOptions{oidc: elsewhere, listener: l, signer: signer, secure: c.BehindProxy, behindProxy: c.BehindProxy, drain: c.Drain, exitURL: c.ExitURL, files: a.files(t, c.DB, c.limits())}
 	if c.Metrics != "" {
 		if opts.metrics, err = listen(c.Metrics); err != nil {
 			return errors.Join(err, l.Close())
@@ -84,6 +94,7 @@ type serveOptions struct {
 	behindProxy bool
 	drain       time.Duration
 	exitURL     string
+	files       *exhibit.Files
 	ready       func()
 }
 
@@ -97,9 +108,12 @@ const (
 
 // serve runs the pages and everything that goes on behind them.
 func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
+	if o.files == nil {
+		o.files = exhibit.New(a.db, exhibit.Options{Log: t.log, Now: a.now})
+	}
 	handler, err := web.New(web.Deps{
-		DB: a.db, Engine: a.engine, Office: a.office, Accounts: a.accounts, Figures: a.tally, Ledger: a.ledger,
-		Book: book(), Log: t.log, Now: a.now, Secure: o.secure, ExitURL: o.exitURL,
+		DB: a.db, Engine: a.engine, Files: o.files, Office: a.office, Accounts: a.accounts, Figures: a.tally, Ledger: a.ledger,
+		Book: book(), Log: t.log, Now: a.now, Secure: o.secure, ExitURL: o.exitURL, OIDC: o.oidc,
 	})
 	if err != nil {
 		return err
@@ -117,6 +131,7 @@ func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
 				}
 				return err
 			})},
+			filesPart(t, o.files),
 			{Name: "office", Run: every(officeEvery, a.office.Refresh)},
 			{Name: "inspections", Run: every(inspectionsEvery, func(ctx context.Context) error {
 				opened, err := a.samples().Resume(ctx)

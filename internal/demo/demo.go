@@ -354,7 +354,7 @@ func (f *filler) report(ctx context.Context, tx *store.Tx, r *running) error {
 	}
 	r.code = ref.NewReceiptCode()
 	s, err := f.Engine.Open(ctx, tx, matter.OpenCmd{Kind: kind.ID, Fields: values, Actor: journal.Actor{Duty: f.pack.DutyOf(pack.ActorReporter)},
-		Via: journal.ViaWeb, Channel: r.code.Hash(), Anonymous: r.Report["name"] == nil})
+		Via: journal.ViaWeb, Code: r.code, Anonymous: r.Report["name"] == nil})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"plumbline/internal/store"
 	"plumbline/internal/tally"
 	databases "plumbline/internal/testing/world"
+	"plumbline/internal/vault"
 )
 
 // fill makes a demo that ends at a given moment.
@@ -28,7 +29,7 @@ func fill(t *testing.T, now time.Time) Office {
 	if err != nil && !errors.Is(err, office.ErrEmpty) {
 		t.Fatal(err)
 	}
-	out := Office{DB: db, Office: o, Accounts: account.New(db, o, clock.Now), Engine: matter.New(db, o, clock.Now), Clock: clock}
+	out := Office{DB: db, Office: o, Accounts: account.New(db, o, clock.Now), Engine: matter.New(db, o, clock.Now, vault.New(db, vault.NewOfficeKey(), clock.Now)), Clock: clock}
 	if err := Fill(ctx, out, now, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"plumbline/internal/store"
 	"plumbline/internal/store/storetest"
 	"plumbline/internal/testing/world"
+	"plumbline/internal/vault"
 )
 
 // BenchmarkFile files reports with 64 people at once on SQLite: with group commit, and with one transaction each, in
@@ -47,7 +48,7 @@ type bench struct {
 func newBench(b *testing.B, opts ...store.Option) *bench {
 	b.Helper()
 	w := newTown(b, world.Open(b, storetest.SQLiteURL(b), opts...))
-	return &bench{db: w.db, engine: matter.New(w.db, rules{w.pack}, time.Now)}
+	return &bench{db: w.db, engine: matter.New(w.db, rules{w.pack}, time.Now, vault.New(w.db, vault.NewOfficeKey(), time.Now))}
 }
 
 // file files reports with several people at once and returns how long it took.
@@ -81,7 +82,7 @@ func (w *bench) report(b *testing.B, n int64) error {
 		"relation": "affected", "story": fmt.Sprintf("Report %d. He shouted at me at the counter and called me names, and nobody stepped in.", n)}
 	return w.db.Tx(b.Context(), func(tx *store.Tx) error {
 		_, err := w.engine.Open(b.Context(), tx, matter.OpenCmd{Kind: "report", Fields: v, Actor: journal.Actor{Duty: "reporter"},
-			Via: journal.ViaWeb, Channel: code.Hash()})
+			Via: journal.ViaWeb, Code: code})
 		return err
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"plumbline/internal/pack"
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 )
 
 // A Choice is a step that the procedure has at this point, and whether this person may take it.
@@ -40,7 +41,7 @@ func (e *Engine) Choices(ctx context.Context, tx *store.Tx, v access.Viewer, id 
 	if err != nil {
 		return nil, err
 	}
-	f := factsOf(s, w.Tree)
+	f := w.factsOf(s)
 	if err := access.Look(v, f); err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func askedNow(p *pack.Pack, k *pack.Kind, fields []pack.Field, env *pack.Env) ([
 	var out []pack.Field
 	for _, f := range fields {
 		if f.When != "" && !slices.ContainsFunc(fields, func(g pack.Field) bool { return containsName(string(f.When), g.ID) }) {
-			holds, err := p.Holds(k, f.When, env)
+			holds, err := p.Asked(k, &f, env)
 			if err != nil {
 				return nil, err
 			}
@@ -152,6 +153,9 @@ func (e *Engine) ReporterChoices(ctx context.Context, tx *store.Tx, s State) ([]
 	}
 	var out []Choice
 	for _, a := range k.ActionsFrom(s.Matter.State) {
+		if a, err = asking(p, a, s); err != nil {
+			return nil, err
+		}
 		if !byActor(p, a, pack.ActorReporter) || ready(w, s, Step{Pack: p, Kind: k, Action: a}) != nil {
 			continue
 		}
@@ -178,7 +182,7 @@ func (e *Engine) ReporterAct(ctx context.Context, tx *store.Tx, code ref.Receipt
 	if err != nil {
 		return State{}, err
 	}
-	return e.Act(ctx, tx, ActCmd{Matter: s.Matter.ID, Seen: seen, Action: action, Fields: v,
+	return e.Act(ctx, tx, ActCmd{Matter: s.Matter.ID, Seen: seen, Action: action, Fields: v, Keys: vault.ReporterKeys(code),
 		Actor: journal.Actor{Duty: p.DutyOf(pack.ActorReporter)}, Via: via})
 }
 
@@ -192,17 +196,26 @@ type Message struct {
 	Content json.RawMessage // the fields of the step sealed for the reporter
 }
 
-// Messages returns what the reporter may read of a matter, oldest first: everything sealed for them.
-func (e *Engine) Messages(ctx context.Context, tx *store.Tx, id ref.MatterID) ([]Message, error) {
+// Messages returns what the holder of keys may read of what passed between the office and the reporter, oldest first.
+func (e *Engine) Messages(ctx context.Context, tx *store.Tx, keys *vault.Keys, id ref.MatterID) ([]Message, error) {
+	opener, err := e.vault.Opener(ctx, tx, keys, id)
+	if err != nil {
+		return nil, err
+	}
 	entries, err := journal.Stream(ctx, tx, id.Stream())
 	if err != nil {
 		return nil, err
 	}
 	var out []Message
 	for _, r := range entries {
-		if content, there := r.Sealed[access.Reporter]; there {
-			out = append(out, Message{N: r.N, At: r.At, Duty: r.By.Duty, Action: r.Action, Ours: r.By.Account != 0, Content: content})
+		if _, there := r.Sealed[access.Reporter]; !there {
+			continue
 		}
+		content, err := Unseal(opener, r.Entry, access.Reporter)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Message{N: r.N, At: r.At, Duty: r.By.Duty, Action: r.Action, Ours: r.By.Account != 0, Content: content})
 	}
 	return out, nil
 }

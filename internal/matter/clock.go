@@ -39,7 +39,17 @@ func (d *deciding) start(c *pack.Clock) {
 	if c.Then != "" {
 		state = ClockOpen // a time somebody else has; when it is over the procedure goes on by itself
 	}
-	d.add(&Ticked{ID: c.ID, State: state, Started: at(d.Now), Due: at(d.cal.Add(d.Now, c.Within))})
+	from := d.begins()
+	d.add(&Ticked{ID: c.ID, State: state, Started: at(from), Due: at(d.cal.Add(from, c.Within))})
+}
+
+// begins is when a clock begins that starts with this step: now; but where something is keyed in that arrived on an earlier
+// day, that day. The office's delay before the keyboard is its own, not the reporter's.
+func (d *deciding) begins() time.Time {
+	if received := parseDate(d.s.Matter.Received); d.Action == nil && received.Exact() && received.Compare(d.cal.Day(d.Now)) < 0 {
+		return d.cal.End(received)
+	}
+	return d.Now
 }
 
 // end stops a clock and keeps whether it had run out before.

@@ -15,6 +15,7 @@ import (
 	"plumbline/internal/pack"
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
+	"plumbline/internal/vault"
 )
 
 // World is what the register and the linked matters say at the moment of a decision. It is loaded beforehand, so that
@@ -27,6 +28,10 @@ type World struct {
 	Linked    map[ref.MatterID]Row                 // the matters this one is tied to
 	Matters   map[ref.Reference]Row                // those the values name by reference and the actor may see
 	People    map[ref.AccountID]Colleague          // those the values name
+	Posts     []register.Held                      // of the persons the matter names
+	Away      map[ref.AccountID]access.Reason      // whom those that the matter and the values name keep away, and why
+	Empty     map[Desk]bool                        // desks with members, where it is true: all of whom are kept away
+	Earlier   map[string]ref.MatterID              // by hash of a receipt code: the reports shown by one, which are in Linked too
 }
 
 // A Colleague is somebody a matter may be given to: the duties they hold now, and who they are in the register.
@@ -48,12 +53,41 @@ type Spawn struct {
 	Allegations []Allegation
 }
 
+// named are the officials whom the matter will name.
+func (sp Spawn) named() []ref.OfficialID {
+	out := []ref.OfficialID{sp.Subject}
+	for _, a := range sp.Allegations {
+		out = append(out, a.Official)
+	}
+	return out
+}
+
+// factsOf is what package access needs to know of the matter that is decided about.
+func (w *World) factsOf(s State) access.Facts {
+	f := factsOf(s, w.Tree)
+	f.Posts = w.Posts
+	return f
+}
+
+// lacks reports whether somewhere nobody is left at the desk of a duty.
+func (w *World) lacks(duty string) bool {
+	for d, empty := range w.Empty {
+		if empty && d.Duty == duty {
+			return true
+		}
+	}
+	return false
+}
+
 // Decision is what an action comes to, before anything is written.
 type Decision struct {
 	Entry  journal.Entry // without Changes, which Changes holds until links to new matters are known
 	State  State
 	Change []Change
 	Spawns []Spawn
+
+	keys     *vault.Keys // of whoever acts
+	founding *vault.Founding
 }
 
 // Step is what somebody wants to do: the action and what they entered.
@@ -81,6 +115,8 @@ func Decide(w World, s State, step Step) (Decision, error) {
 		return Decision{}, err
 	}
 	d.effects()
+	d.veil()
+	d.answered()
 	if err := d.clocksOnRequest(); err != nil {
 		return Decision{}, err
 	}
@@ -182,11 +218,11 @@ func (d *deciding) take(fields []pack.Field) error {
 	for i := range fields {
 		f := &fields[i]
 		known[f.ID] = true
-		due, err := d.Pack.Holds(d.Kind, f.When, env)
+		due, err := d.Pack.Asked(d.Kind, f, env)
 		if err != nil {
 			return fmt.Errorf("matter: field %s: when: %w", f.ID, err)
 		}
-		if !due {
+		if !due || f.Staff && d.Actor.Account == 0 {
 			continue
 		}
 		asked = append(asked, f)
@@ -226,6 +262,10 @@ func (d *deciding) checkValue(f *pack.Field, v any) {
 	switch v := v.(type) {
 	case OfficialValue:
 		d.checkOfficial(f.ID, v)
+	case EarlierValue:
+		if d.Earlier[string(v.Channel)] == 0 {
+			d.fail(f.ID, "field.no-receipt", nil)
+		}
 	case []AllegationValue:
 		for i, a := range v {
 			at := f.ID + "." + strconv.Itoa(i)
@@ -297,7 +337,7 @@ func (d *deciding) note(asked []*pack.Field) error {
 	for _, f := range asked {
 		v, there := d.values[f.ID]
 		switch {
-		case !there:
+		case !there, f.Type == pack.TypeEarlier: // of a receipt code nothing is written down but the link
 		case f.Sealed != "":
 			if sealed[f.Sealed] == nil {
 				sealed[f.Sealed] = map[string]any{}
@@ -345,10 +385,12 @@ func (d *deciding) absorb(f *pack.Field, v any) {
 		d.unveil()
 		return
 	}
-	if f.Sealed != "" {
+	if f.Sealed != "" && f.Type != pack.TypeEarlier {
 		return
 	}
 	switch v := v.(type) {
+	case EarlierValue:
+		d.add(&Linked{Kind: LinkArisesFrom, Other: d.Earlier[string(v.Channel)]})
 	case []AllegationValue:
 		for _, a := range v {
 			d.allege(a)
@@ -501,7 +543,7 @@ func (d *deciding) checkColleague(field, account string) {
 	switch {
 	case !known:
 		d.fail(field, "field.account", nil)
-	case c.Official != 0 && slices.ContainsFunc(d.s.Named(), func(o ref.OfficialID) bool { return d.samePerson(o, c.Official) }):
+	case d.Away[accountID(account)] != "" || c.Official != 0 && slices.ContainsFunc(d.s.Named(), func(o ref.OfficialID) bool { return d.samePerson(o, c.Official) }):
 		d.fail(field, "matter.assign-named", nil)
 	case d.Kind.Inspects != nil && access.HadAHand(accountID(account), didOf(d.s)):
 		d.fail(field, "matter.assign-hand", nil)
@@ -548,6 +590,36 @@ func (d *deciding) unveil() {
 			d.add(&Joined{No: p.No, Anonymous: new(false)})
 		}
 	}
+}
+
+// veil makes the reporter anonymous again, who took their name back. What the compartment holds is not opened any more (see
+// unopened); that it was opened before cannot be undone, and stays in the record.
+func (d *deciding) veil() {
+	if !d.happens(pack.EffHide) {
+		return
+	}
+	for _, p := range d.s.Parties {
+		if p.Role == RoleReporter && p.Anonymous == 0 {
+			d.add(&Joined{No: p.No, Anonymous: new(true)})
+		}
+	}
+}
+
+// answered notes which questionnaire the step answers, and that it is no longer open.
+func (d *deciding) answered() {
+	field := d.Action.Answers
+	if field == "" {
+		return
+	}
+	data, err := d.was.Matter.Values()
+	if err != nil {
+		return // said where conditions were evaluated
+	}
+	if d.e.Fields == nil {
+		d.e.Fields = map[string]any{}
+	}
+	d.e.Fields[field] = data[field]
+	d.add(&Kept{Drop: []string{field}})
 }
 
 // single reads fields that stand by themselves as one allegation: an official, a conduct, a rank, a date, a place. On
@@ -760,6 +832,9 @@ const (
 	LinkFollowedBy   = "followed-by"
 	LinkInspects     = "inspects"
 	LinkInspectedBy  = "inspected-by"
+
+	// LinkArisesFrom stands on one side alone: those who handle the earlier report do not learn of the later one.
+	LinkArisesFrom = "arises-from"
 )
 
 var otherWay = map[string]string{

@@ -15,6 +15,7 @@ import (
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 )
 
 // Packs are the rules: those new matters are opened under, and those a matter was opened under.
@@ -29,12 +30,16 @@ type Engine struct {
 	packs Packs
 	now   func() time.Time
 	trees register.Trees
+	vault *vault.Vault
 }
 
-// New returns an engine; now is its only clock.
-func New(db *store.DB, packs Packs, now func() time.Time) *Engine {
-	return &Engine{db: db, packs: packs, now: now}
+// New returns an engine; now is its only clock, v seals what is not for everybody.
+func New(db *store.DB, packs Packs, now func() time.Time, v *vault.Vault) *Engine {
+	return &Engine{db: db, packs: packs, now: now, vault: v}
 }
+
+// Vault is what seals for this engine.
+func (e *Engine) Vault() *vault.Vault { return e.vault }
 
 // Now is the engine's clock, to the microsecond the record keeps.
 func (e *Engine) Now() time.Time { return e.now().UTC().Truncate(time.Microsecond) }
@@ -60,48 +65,76 @@ type OpenCmd struct {
 	Viewer    access.Viewer // staff who open it by hand; without an account: the reporter, as Actor says
 	Actor     journal.Actor
 	Via       journal.Via
-	Body      ref.BodyID // 0: routed
-	Channel   []byte     // hash of the reporter's receipt code
+	Body      ref.BodyID      // 0: routed
+	Code      ref.ReceiptCode // the reporter's, who reads and answers with it; empty: the matter has no reporter
+	Keys      *vault.Keys     // of staff
 	Anonymous bool
 	Seen      string // the "name@version" the form was drawn from; if another pack is active since, the form is stale
+
+	id       ref.MatterID // chosen by Prepare
+	founding *vault.Founding
+	reporter *vault.Keys
+}
+
+// keys are those that the matter is opened with: the reporter's, who have to be able to read it, else those of staff.
+func (c *OpenCmd) keys() *vault.Keys {
+	if c.Code == "" {
+		return c.Keys
+	}
+	if c.reporter == nil {
+		c.reporter = vault.ReporterKeys(c.Code)
+	}
+	return c.reporter
 }
 
 // Open opens a matter.
 func (e *Engine) Open(ctx context.Context, tx *store.Tx, cmd OpenCmd) (State, error) {
-	p := e.packs.Active()
-	if p == nil {
-		return State{}, fault.New(fault.Unavailable, "matter.no-pack", nil)
-	}
-	if cmd.Seen != "" && cmd.Seen != p.ID() {
-		return State{}, fault.New(fault.Conflict, "matter.other-pack", nil)
-	}
-	k := p.Kind(cmd.Kind)
-	if k == nil {
-		return State{}, fault.New(fault.NotFound, "matter.no-kind", fault.Args{"kind": cmd.Kind})
-	}
-	actor, err := opener(p, k, cmd)
+	d, err := e.opening(ctx, tx, &cmd)
 	if err != nil {
 		return State{}, err
 	}
-	w, err := e.world(ctx, tx, p, k, State{}, nil, cmd.Fields)
-	if err != nil {
-		return State{}, err
-	}
-	if err := e.onlySeen(ctx, tx, cmd.Viewer, w); err != nil {
-		return State{}, err
-	}
-	if body := w.Tree.Body(cmd.Body); cmd.Body != 0 && body == nil {
-		return State{}, fault.New(fault.NotFound, "register.no-body", fault.Args{"body": cmd.Body})
-	}
-	o := Opening{ID: ref.MatterID(e.db.NewID()), Ref: ref.NewReference(k.Prefix), Body: cmd.Body, Channel: cmd.Channel, Anonymous: cmd.Anonymous}
-	d, err := DecideOpen(w, o, Step{Pack: p, Kind: k, Values: cmd.Fields, Actor: actor, Via: cmd.Via})
-	if err != nil {
-		return State{}, err
-	}
+	d.keys, d.founding = cmd.keys(), cmd.founding
 	if err := e.record(ctx, tx, State{}, &d); err != nil {
 		return State{}, err
 	}
 	return d.State, nil
+}
+
+// opening decides what opening a matter comes to.
+func (e *Engine) opening(ctx context.Context, tx *store.Tx, cmd *OpenCmd) (Decision, error) {
+	p := e.packs.Active()
+	if p == nil {
+		return Decision{}, fault.New(fault.Unavailable, "matter.no-pack", nil)
+	}
+	if cmd.Seen != "" && cmd.Seen != p.ID() {
+		return Decision{}, fault.New(fault.Conflict, "matter.other-pack", nil)
+	}
+	k := p.Kind(cmd.Kind)
+	if k == nil {
+		return Decision{}, fault.New(fault.NotFound, "matter.no-kind", fault.Args{"kind": cmd.Kind})
+	}
+	actor, err := opener(p, k, *cmd)
+	if err != nil {
+		return Decision{}, err
+	}
+	w, err := e.world(ctx, tx, p, k, State{}, nil, cmd.Fields)
+	if err != nil {
+		return Decision{}, err
+	}
+	if err := e.onlySeen(ctx, tx, cmd.Viewer, w); err != nil {
+		return Decision{}, err
+	}
+	if body := w.Tree.Body(cmd.Body); cmd.Body != 0 && body == nil {
+		return Decision{}, fault.New(fault.NotFound, "register.no-body", fault.Args{"body": cmd.Body})
+	}
+	o := Opening{ID: cmd.id, Ref: ref.NewReference(k.Prefix), Body: cmd.Body, Anonymous: cmd.Anonymous}
+	if o.ID == 0 {
+		o.ID = ref.MatterID(e.db.NewID())
+	}
+	if cmd.Code != "" {
+		o.Channel = cmd.Code.Hash()
+	}
+	return DecideOpen(w, o, Step{Pack: p, Kind: k, Values: cmd.Fields, Actor: actor, Via: cmd.Via})
 }
 
 // opener says who opens a matter: staff under a duty that may, the reporter of a kind that takes reports, or the system.
@@ -132,6 +165,7 @@ type ActCmd struct {
 	Action string
 	Fields Values
 	Viewer access.Viewer // staff
+	Keys   *vault.Keys   // theirs, or the reporter's
 	Actor  journal.Actor // or, without an account: the reporter, the official concerned, an outside body, the system
 	Via    journal.Via
 }
@@ -154,6 +188,9 @@ func (e *Engine) Act(ctx context.Context, tx *store.Tx, cmd ActCmd) (State, erro
 	if a == nil || s.Matter.Source != "" {
 		return State{}, fault.New(fault.NotFound, "matter.no-action", fault.Args{"action": cmd.Action})
 	}
+	if a, err = asking(p, a, s); err != nil {
+		return State{}, err
+	}
 	w, err := e.world(ctx, tx, p, k, s, a, cmd.Fields)
 	if err != nil {
 		return State{}, err
@@ -172,6 +209,7 @@ func (e *Engine) Act(ctx context.Context, tx *store.Tx, cmd ActCmd) (State, erro
 	if err != nil {
 		return State{}, err
 	}
+	d.keys = cmd.Keys
 	if err := e.openAll(ctx, tx, p, w, &d, cmd); err != nil {
 		return State{}, err
 	}
@@ -192,7 +230,7 @@ func (e *Engine) Act(ctx context.Context, tx *store.Tx, cmd ActCmd) (State, erro
 // actor says under which duty the step is taken, or why not.
 func (e *Engine) actor(p *pack.Pack, k *pack.Kind, a *pack.Action, s State, w World, cmd ActCmd) (journal.Actor, error) {
 	if cmd.Viewer.Account != 0 {
-		g, err := access.MayAct(cmd.Viewer, k, a, factsOf(s, w.Tree), didOf(s))
+		g, err := access.MayAct(cmd.Viewer, k, a, w.factsOf(s), didOf(s))
 		if err != nil {
 			return journal.Actor{}, err
 		}
@@ -212,7 +250,11 @@ func (e *Engine) onlySeen(ctx context.Context, tx *store.Tx, v access.Viewer, w 
 		if err != nil {
 			return err
 		}
-		if v.Account == 0 || !access.CanSee(v, factsOf(s, w.Tree)) {
+		f, err := e.facts(ctx, tx, s, w.Tree)
+		if err != nil {
+			return err
+		}
+		if v.Account == 0 || !access.CanSee(v, f) {
 			delete(w.Matters, r)
 		}
 	}
@@ -227,6 +269,9 @@ func (e *Engine) openAll(ctx context.Context, tx *store.Tx, p *pack.Pack, w Worl
 		if k == nil {
 			return fmt.Errorf("matter %d: opens %q, which the pack does not have", parent.Matter.ID, sp.Kind)
 		}
+		if err := e.away(ctx, tx, &w, sp.named(), p.Cal().Day(w.Now).String()); err != nil {
+			return err
+		}
 		if err := e.holders(ctx, tx, &w, p, k.State(k.Start)); err != nil {
 			return err
 		}
@@ -235,6 +280,7 @@ func (e *Engine) openAll(ctx context.Context, tx *store.Tx, p *pack.Pack, w Worl
 		if err != nil {
 			return fmt.Errorf("matter %d: open %s: %w", parent.Matter.ID, sp.Kind, err)
 		}
+		child.keys = cmd.Keys
 		if err := e.record(ctx, tx, State{}, &child); err != nil {
 			return err
 		}
@@ -252,7 +298,7 @@ func (e *Engine) openAll(ctx context.Context, tx *store.Tx, p *pack.Pack, w Worl
 func (e *Engine) linkBack(ctx context.Context, tx *store.Tx, before State, d Decision, cmd ActCmd) error {
 	for _, c := range d.Change {
 		l, ok := c.(*Linked)
-		if !ok || l.Kind == LinkOpens || l.Kind == LinkOpenedBy {
+		if !ok || l.Kind == LinkOpens || l.Kind == LinkOpenedBy || l.Kind == LinkArisesFrom {
 			continue
 		}
 		if slices.ContainsFunc(before.Links, func(old Link) bool { return old.Kind == l.Kind && old.Other == l.Other }) {
@@ -279,11 +325,11 @@ func (e *Engine) tie(ctx context.Context, tx *store.Tx, id ref.MatterID, kind st
 	if err != nil {
 		return err
 	}
-	return e.plainStep(ctx, tx, s, ActionLink, by, via, nil, nil, &Linked{Kind: kind, Other: other})
+	return e.plainStep(ctx, tx, s, ActionLink, by, via, nil, nil, nil, &Linked{Kind: kind, Other: other})
 }
 
 // plainStep records a step that no pack describes.
-func (e *Engine) plainStep(ctx context.Context, tx *store.Tx, s State, action string, by journal.Actor, via journal.Via,
+func (e *Engine) plainStep(ctx context.Context, tx *store.Tx, s State, action string, by journal.Actor, via journal.Via, keys *vault.Keys,
 	fields map[string]any, sealed map[string][]byte, changes ...Change) error {
 	entry := journal.Entry{V: 1, Stream: s.Matter.ID.Stream(), N: s.Matter.N + 1, At: e.Now(), By: by, Via: via, Pack: s.Matter.Pack,
 		Action: action, Fields: fields}
@@ -300,7 +346,7 @@ func (e *Engine) plainStep(ctx context.Context, tx *store.Tx, s State, action st
 	if err != nil {
 		return err
 	}
-	d := Decision{Entry: entry, State: now, Change: changes}
+	d := Decision{Entry: entry, State: now, Change: changes, keys: keys}
 	return e.record(ctx, tx, s, &d)
 }
 
@@ -311,6 +357,9 @@ func (e *Engine) record(ctx context.Context, tx *store.Tx, old State, d *Decisio
 		return err
 	}
 	d.Entry.Changes = raw
+	if err := e.seal(ctx, tx, old, d); err != nil {
+		return err
+	}
 	if err := journal.Append(ctx, tx, d.Entry); err != nil {
 		if fault.Is(err, fault.Conflict) {
 			return fault.Wrap(err, fault.Conflict, "matter.stale", nil) // somebody was faster by an instant
@@ -355,6 +404,12 @@ func (e *Engine) world(ctx context.Context, tx *store.Tx, p *pack.Pack, k *pack.
 		return w, err
 	}
 	officials := append(s.Named(), v.officials()...)
+	if w.Posts, err = register.PostsOf(ctx, tx, s.Named()); err != nil {
+		return w, err
+	}
+	if err := e.away(ctx, tx, &w, officials, p.Cal().Day(w.Now).String()); err != nil {
+		return w, err
+	}
 	for _, f := range fieldsOf(k, a) {
 		account, ok := v[f.ID].(string)
 		if !ok || f.Type != pack.TypeAccount {
@@ -384,6 +439,9 @@ func (e *Engine) world(ctx context.Context, tx *store.Tx, p *pack.Pack, k *pack.
 			return w, err
 		}
 	}
+	if err := e.earlier(ctx, tx, &w, v); err != nil {
+		return w, err
+	}
 	states := []*pack.State{k.State(k.Start)}
 	if a != nil {
 		to := a.To
@@ -400,6 +458,46 @@ func (e *Engine) world(ctx context.Context, tx *store.Tx, p *pack.Pack, k *pack.
 	return w, nil
 }
 
+// earlier finds the reports that the values show by their receipt codes. Whoever shows the code has the right to speak of
+// the report; nobody needs to be allowed to see it for that.
+func (e *Engine) earlier(ctx context.Context, tx *store.Tx, w *World, v Values) error {
+	for _, x := range v {
+		shown, ok := x.(EarlierValue)
+		if !ok {
+			continue
+		}
+		s, err := e.by(ctx, tx, `SELECT id FROM matter WHERE channel = $1`, shown.Channel)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if w.Earlier == nil {
+			w.Earlier = map[string]ref.MatterID{}
+		}
+		if w.Linked == nil {
+			w.Linked = map[ref.MatterID]Row{}
+		}
+		w.Earlier[string(shown.Channel)], w.Linked[s.Matter.ID] = s.Matter.ID, s.Matter
+	}
+	return nil
+}
+
+// asking is the action with the questions it asks now: where it answers a questionnaire, those of the one that was sent.
+func asking(p *pack.Pack, a *pack.Action, s State) (*pack.Action, error) {
+	if a.Answers == "" {
+		return a, nil
+	}
+	data, err := s.Matter.Values()
+	if err != nil {
+		return nil, err
+	}
+	own := *a
+	own.Fields = p.FieldsOf(a, data)
+	return &own, nil
+}
+
 func fieldsOf(k *pack.Kind, a *pack.Action) []pack.Field {
 	if a != nil {
 		return a.Fields
@@ -407,9 +505,9 @@ func fieldsOf(k *pack.Kind, a *pack.Action) []pack.Field {
 	return k.Fields
 }
 
-// holders loads where the duty of a state's desk is held, if the desk sits at a body above.
+// holders loads where the duty of a state's desk is held, if the desk sits at a body above or somewhere nobody is left at it.
 func (e *Engine) holders(ctx context.Context, tx *store.Tx, w *World, p *pack.Pack, st *pack.State) error {
-	if st == nil || st.Of != pack.OfSuperior || st.Desk == "" || w.Holders[st.Desk] != nil {
+	if st == nil || st.Desk == "" || w.Holders[st.Desk] != nil || st.Of != pack.OfSuperior && !w.lacks(st.Desk) {
 		return nil
 	}
 	found, err := holdersOf(ctx, tx, st.Desk, p.Cal().Day(w.Now).String())
@@ -476,7 +574,7 @@ func (v Values) references(fields []pack.Field) []ref.Reference {
 }
 
 // Note adds an internal note: sealed to the file, for those who may work on it.
-func (e *Engine) Note(ctx context.Context, tx *store.Tx, v access.Viewer, id ref.MatterID, text string, via journal.Via) (State, error) {
+func (e *Engine) Note(ctx context.Context, tx *store.Tx, v access.Viewer, keys *vault.Keys, id ref.MatterID, text string, via journal.Via) (State, error) {
 	s, by, err := e.handler(ctx, tx, v, id)
 	if err != nil {
 		return State{}, err
@@ -489,7 +587,7 @@ func (e *Engine) Note(ctx context.Context, tx *store.Tx, v access.Viewer, id ref
 	if err != nil {
 		return State{}, err
 	}
-	err = e.plainStep(ctx, tx, s, ActionNote, by, via, nil, map[string][]byte{access.File: content})
+	err = e.plainStep(ctx, tx, s, ActionNote, by, via, keys, nil, map[string][]byte{access.File: content})
 	if err != nil {
 		return State{}, err
 	}
@@ -508,7 +606,7 @@ func (e *Engine) Link(ctx context.Context, tx *store.Tx, v access.Viewer, id ref
 	if _, _, err := e.handler(ctx, tx, v, other); err != nil {
 		return State{}, err
 	}
-	if err := e.plainStep(ctx, tx, s, ActionLink, by, via, nil, nil, &Linked{Kind: kind, Other: other}); err != nil {
+	if err := e.plainStep(ctx, tx, s, ActionLink, by, via, nil, nil, nil, &Linked{Kind: kind, Other: other}); err != nil {
 		return State{}, err
 	}
 	if err := e.tie(ctx, tx, other, otherWay[kind], id, by, via); err != nil {
@@ -538,14 +636,15 @@ func (e *Engine) Assign(ctx context.Context, tx *store.Tx, v access.Viewer, id r
 	if k == nil {
 		return State{}, notFound()
 	}
-	if err := access.MayAssign(v, k, factsOf(s, tree)); err != nil {
+	f, err := e.facts(ctx, tx, s, tree)
+	if err != nil {
 		return State{}, err
 	}
-	if access.IsNamed(to, factsOf(s, tree)) {
-		return State{}, fault.New(fault.Forbidden, "matter.assign-named", nil)
+	if err := access.MayAssign(v, k, f); err != nil {
+		return State{}, err
 	}
-	if k.Inspects != nil && access.HadAHand(to.Account, didOf(s)) {
-		return State{}, fault.New(fault.Forbidden, "matter.assign-hand", nil)
+	if err := mayGet(to, k, f, didOf(s)); err != nil {
+		return State{}, err
 	}
 	if !slices.ContainsFunc(to.Grants, func(g access.Grant) bool { return g.Duty == s.Matter.Desk && g.Body == s.Matter.DeskBody }) {
 		return State{}, fault.New(fault.Invalid, "matter.assign-desk", fault.Args{"duty": s.Matter.Desk})
@@ -558,7 +657,7 @@ func (e *Engine) Assign(ctx context.Context, tx *store.Tx, v access.Viewer, id r
 	}
 	changes = append(changes, &Set{Account: to.Account, Duty: s.Matter.Desk, Lead: true})
 	fields := map[string]any{"account": strconv.FormatInt(int64(to.Account), 10)}
-	if err := e.plainStep(ctx, tx, s, ActionAssign, by, via, fields, nil, changes...); err != nil {
+	if err := e.plainStep(ctx, tx, s, ActionAssign, by, via, nil, fields, nil, changes...); err != nil {
 		return State{}, err
 	}
 	return e.Load(ctx, tx, id)
@@ -575,7 +674,10 @@ func (e *Engine) handler(ctx context.Context, tx *store.Tx, v access.Viewer, id 
 	if err != nil {
 		return State{}, journal.Actor{}, err
 	}
-	f := factsOf(s, tree)
+	f, err := e.facts(ctx, tx, s, tree)
+	if err != nil {
+		return State{}, journal.Actor{}, err
+	}
 	if err := access.Look(v, f); err != nil {
 		return State{}, journal.Actor{}, err
 	}
@@ -583,10 +685,8 @@ func (e *Engine) handler(ctx context.Context, tx *store.Tx, v access.Viewer, id 
 	if err != nil {
 		return State{}, journal.Actor{}, err
 	}
-	if k != nil {
-		if err := access.MayOpen(v, k, f, access.File); err != nil {
-			return State{}, journal.Actor{}, err
-		}
+	if err := access.MayNote(v, k, f); err != nil {
+		return State{}, journal.Actor{}, err
 	}
 	return s, journal.Actor{Account: v.Account, Duty: best(v, f).Duty, Body: best(v, f).Body}, nil
 }
@@ -620,7 +720,7 @@ func (e *Engine) Facts(ctx context.Context, tx *store.Tx, s State) (access.Facts
 	if err != nil {
 		return access.Facts{}, err
 	}
-	return factsOf(s, tree), nil
+	return e.facts(ctx, tx, s, tree)
 }
 
 func factsOf(s State, t *register.Tree) access.Facts {

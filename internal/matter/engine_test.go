@@ -164,7 +164,7 @@ func TestClocksRunOutOnceWhateverHowManyLook(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
-				other := matter.New(db, rules{w.pack}, func() time.Time { return w.now })
+				other := matter.New(db, rules{w.pack}, func() time.Time { return w.now }, w.engine.Vault())
 				if _, err := other.RunClocks(t.Context()); err != nil {
 					t.Error(err)
 				}
@@ -225,7 +225,7 @@ func TestNotesLinksAndAssignmentsAreEntriesToo(t *testing.T) {
 		a, _ := w.report()
 		b, _ := w.report()
 		w.tx(func(ctx context.Context, tx *store.Tx) error {
-			if _, err := w.engine.Note(ctx, tx, people["ina"], a.Matter.ID, "Call the station <today> & ask.", journal.ViaWeb); err != nil {
+			if _, err := w.engine.Note(ctx, tx, people["ina"], nil, a.Matter.ID, "Call the station <today> & ask.", journal.ViaWeb); err != nil {
 				return err
 			}
 			if _, err := w.engine.Link(ctx, tx, people["ina"], a.Matter.ID, matter.LinkFollowsFrom, b.Matter.ID, journal.ViaWeb); err != nil {
@@ -242,7 +242,7 @@ func TestNotesLinksAndAssignmentsAreEntriesToo(t *testing.T) {
 		}
 		var strangers error
 		_ = db.Tx(t.Context(), func(tx *store.Tx) error {
-			_, strangers = w.engine.Note(t.Context(), tx, people["kit"], a.Matter.ID, "x", journal.ViaWeb)
+			_, strangers = w.engine.Note(t.Context(), tx, people["kit"], nil, a.Matter.ID, "x", journal.ViaWeb)
 			return strangers
 		})
 		wantFault(t, strangers, fault.NotFound, "access.not-found")

@@ -77,7 +77,7 @@ func (d *deciding) fair() error {
 			return err
 		}
 	}
-	for _, check := range []func() error{d.heard, d.periodOver, d.executable, d.reopenable, d.notMerged} {
+	for _, check := range []func() error{d.heard, d.periodOver, d.executable, d.reopenable, d.unopened, d.notMerged} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (d *deciding) executable() error {
 // reopenable is F21 from its other side: what was closed can be taken up again within the pack's time, not for ever.
 func (d *deciding) reopenable() error {
 	limit := d.Pack.Fairness.Reopen
-	if !d.happens(pack.EffReopen) || limit.IsZero() || d.waived("F21") {
+	if !d.happens(pack.EffReopen) && !d.happens(pack.EffObject) || limit.IsZero() || d.waived("F21") {
 		return nil
 	}
 	closed := parseDate(d.was.Matter.Closed)
@@ -172,6 +172,18 @@ func (d *deciding) reopenable() error {
 	last := d.cal.AddDate(closed.Latest(), limit)
 	if d.cal.Day(d.Now).Compare(last) > 0 {
 		return unfair("F21", "fair.F21", fault.Args{"until": last.String()})
+	}
+	return nil
+}
+
+// unopened is F13 for a reporter who took their name back: there is nothing to open any more.
+func (d *deciding) unopened() error {
+	if !d.happens(pack.EffIdentify) || !d.was.Matter.HasFact(pack.EffHide) {
+		return nil
+	}
+	hidden := slices.ContainsFunc(d.was.Parties, func(p Party) bool { return p.Role == RoleReporter && p.Anonymous != 0 })
+	if hidden {
+		return unfair("F13", "fair.F13", nil)
 	}
 	return nil
 }

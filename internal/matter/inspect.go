@@ -105,7 +105,7 @@ func (e *Engine) untouched(ctx context.Context, tx *store.Tx, w World, p *pack.P
 			return 0, fmt.Errorf("matter %d: who can inspect: %w", was.Matter.ID, err)
 		}
 		for _, h := range holders {
-			named := h.official != 0 && slices.ContainsFunc(was.Named(), func(o ref.OfficialID) bool { return d.samePerson(o, h.official) })
+			named := w.Away[h.account] != "" || h.official != 0 && slices.ContainsFunc(was.Named(), func(o ref.OfficialID) bool { return d.samePerson(o, h.official) })
 			if !named && !access.HadAHand(h.account, did) {
 				return body, nil
 			}
@@ -132,7 +132,7 @@ func (e *Engine) reopenInspected(ctx context.Context, tx *store.Tx, by *pack.Act
 	var a *pack.Action
 	if k != nil && s.Matter.Source == "" {
 		for _, c := range k.ActionsFrom(s.Matter.State) {
-			if to := k.State(c.To); c.Has(pack.EffReopen) && to != nil && !to.Final {
+			if to := k.State(c.To); p.Reopens(c) && to != nil && !to.Final {
 				a = c
 				break
 			}

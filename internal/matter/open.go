@@ -145,7 +145,7 @@ func (d *deciding) settleDown(o Opening, start *pack.State) error {
 			return err
 		}
 	}
-	if body != 0 && !o.Inspects && d.commands(body) {
+	if body != 0 && !o.Inspects && (d.commands(body) || d.nobodyAt(body) || d.Empty[Desk{duty, body}]) {
 		if above := d.Tree.Above(body); len(above) > 1 {
 			body = d.up(above[1])
 		}

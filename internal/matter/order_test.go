@@ -60,7 +60,7 @@ func (w *town) comesForward(official ref.OfficialID) matter.State {
 	var s matter.State
 	w.tx(func(ctx context.Context, tx *store.Tx) (err error) {
 		s, err = w.engine.Open(ctx, tx, matter.OpenCmd{Kind: "self-report", Fields: v, Actor: journal.Actor{Duty: "reporter"}, Via: journal.ViaWeb,
-			Channel: ref.NewReceiptCode().Hash()})
+			Code: ref.NewReceiptCode()})
 		return err
 	})
 	return s

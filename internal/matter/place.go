@@ -10,10 +10,15 @@ import (
 )
 
 // concerns reports whether a matter must not lie with a body because of what it is about (F18): a person it names
-// holds a post there or commands it, or the body itself is what it is about.
+// holds a post there or commands it, the body itself is what it is about, or it follows from a report handled there.
 func (d *deciding) concerns(body ref.BodyID) bool {
 	if body != 0 && body == d.s.Matter.Concerned {
 		return true
+	}
+	for _, l := range d.s.Links { // what follows from an earlier report never lies with the body that has that one
+		if l.Kind == LinkArisesFrom && body != 0 && d.Tree.Now(d.Linked[l.Other].Body) == body {
+			return true
+		}
 	}
 	return d.commands(body)
 }
@@ -50,7 +55,9 @@ func (d *deciding) route() (ref.BodyID, string, error) {
 	if r == nil {
 		return d.up(from), "", nil
 	}
-	if b := d.Tree.Competent(from, r.Level, r.Sector, d.concerns); b != 0 {
+	if b := d.Tree.Competent(from, r.Level, r.Sector, func(b ref.BodyID) bool {
+		return d.concerns(b) || d.nobodyAt(b) || d.Empty[Desk{r.Duty, b}]
+	}); b != 0 {
 		return b, r.Duty, nil
 	}
 	return d.up(from), r.Duty, nil
@@ -63,7 +70,13 @@ func (d *deciding) up(from ref.BodyID) ref.BodyID {
 	if from == 0 {
 		above = d.Tree.Children(0)
 	}
-	for _, skip := range []func(ref.BodyID) bool{d.concerns, func(b ref.BodyID) bool { return b == d.s.Matter.Concerned }} {
+	holders := d.Holders[d.nextDuty()]
+	for _, skip := range []func(ref.BodyID) bool{
+		func(b ref.BodyID) bool {
+			return d.concerns(b) || d.nobodyAt(b) || holders != nil && !slices.Contains(holders, b)
+		},
+		func(b ref.BodyID) bool { return d.concerns(b) || d.nobodyAt(b) },
+		d.concerns, func(b ref.BodyID) bool { return b == d.s.Matter.Concerned }} {
 		for _, b := range above {
 			if !skip(b) {
 				return b
@@ -91,7 +104,9 @@ func (d *deciding) desk(st *pack.State, body ref.BodyID) (string, ref.BodyID) {
 		return duty, body
 	}
 	holders := d.Holders[duty]
-	up := d.Tree.Superior(body, func(b ref.BodyID) bool { return slices.Contains(holders, b) && !d.concerns(b) })
+	up := d.Tree.Superior(body, func(b ref.BodyID) bool {
+		return slices.Contains(holders, b) && !d.concerns(b) && !d.Empty[Desk{duty, b}]
+	})
 	if up == 0 {
 		up = body // nothing is above: package access keeps the persons apart
 	}
@@ -115,6 +130,10 @@ func (d *deciding) pass() error {
 		}
 		if d.concerns(to) {
 			d.fail(f.ID, "field.body-concerned", nil)
+			return fault.InvalidFields(d.wrong)
+		}
+		if d.nobodyAt(to) {
+			d.fail(f.ID, "field.body-recused", nil)
 			return fault.InvalidFields(d.wrong)
 		}
 		d.transferred(to)
@@ -162,13 +181,20 @@ func (d *deciding) comeBack() error {
 	return nil
 }
 
-// recuse moves the matter up when it now names somebody who holds a post where it lies, or commands it.
+// recuse moves the matter up when it now names somebody who holds a post where it lies, or commands it, or when those
+// it names keep away everybody at its desk; and takes it from people who are kept away.
 func (d *deciding) recuse() {
 	m := &d.s.Matter
-	if m.Final != 0 || slices.Equal(d.was.Named(), d.s.Named()) && d.was.Matter.Concerned == m.Concerned && d.was.Matter.Body == m.Body {
+	if m.Final != 0 {
 		return
 	}
-	if m.Body == 0 || !d.commands(m.Body) {
+	d.release()
+	if m.Body == 0 {
+		return
+	}
+	renamed := !slices.Equal(d.was.Named(), d.s.Named()) || d.was.Matter.Concerned != m.Concerned || d.was.Matter.Body != m.Body
+	commanded, empty := renamed && d.commands(m.Body), d.nobodyAt(m.Body)
+	if !commanded && !empty {
 		return
 	}
 	above := d.Tree.Above(m.Body)
@@ -176,7 +202,7 @@ func (d *deciding) recuse() {
 	if len(above) > 1 {
 		to = d.up(above[1])
 	}
-	if to == m.Body || to == 0 {
+	if to == m.Body || to == 0 || !commanded && d.nobodyAt(to) {
 		return
 	}
 	c := &Passed{Body: to}

@@ -86,7 +86,7 @@ type Clock struct {
 
 // Link ties the matter to another one.
 type Link struct {
-	Kind  string       `db:"kind,key"` // opened-by, opens, duplicate-of, has-duplicate, follows-from, followed-by, inspects, inspected-by
+	Kind  string       `db:"kind,key"` // opened-by, opens, duplicate-of, has-duplicate, follows-from, followed-by, inspects, inspected-by, arises-from
 	Other ref.MatterID `db:"other,key"`
 	N     int64        `db:"n"`
 }

@@ -106,7 +106,7 @@ func (e *Engine) lapse(ctx context.Context, tx *store.Tx, id ref.MatterID) error
 		action = ActionMissed
 	}
 	by := journal.Actor{Duty: DutySystem}
-	if err := e.plainStep(ctx, tx, s, action, by, journal.ViaTimer, nil, nil, changes...); err != nil {
+	if err := e.plainStep(ctx, tx, s, action, by, journal.ViaTimer, nil, nil, nil, changes...); err != nil {
 		return err
 	}
 	for _, step := range then {
@@ -157,5 +157,5 @@ func (e *Engine) byItself(ctx context.Context, tx *store.Tx, id ref.MatterID, st
 	if len(changes) == 0 {
 		return nil
 	}
-	return e.plainStep(ctx, tx, s, ActionMissed, journal.Actor{Duty: DutySystem}, journal.ViaTimer, nil, nil, changes...)
+	return e.plainStep(ctx, tx, s, ActionMissed, journal.Actor{Duty: DutySystem}, journal.ViaTimer, nil, nil, nil, changes...)
 }

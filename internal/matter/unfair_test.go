@@ -12,6 +12,7 @@ import (
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
 	"plumbline/internal/testing/world"
+	"plumbline/internal/vault"
 )
 
 // variant is the generic pack with some of its words exchanged: old, new, old, new … It is loaded without the check of
@@ -48,7 +49,7 @@ func variant(t *testing.T, words ...string) *pack.Pack {
 // under makes a town run under another pack.
 func (w *town) under(p *pack.Pack) *town {
 	w.pack = p
-	w.engine = matter.New(w.db, rules{p}, func() time.Time { return w.now })
+	w.engine = matter.New(w.db, rules{p}, func() time.Time { return w.now }, vault.New(w.db, vault.NewOfficeKey(), time.Now))
 	return w
 }
 

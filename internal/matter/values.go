@@ -27,6 +27,12 @@ type OfficialValue struct {
 	Described string         `json:"described,omitempty"`
 }
 
+// EarlierValue is another report of the same reporter, shown by its receipt code. It is never written down: an entry keeps
+// the link that follows from it, and nothing that the code could be told from.
+type EarlierValue struct {
+	Channel []byte `json:"channel"` // hash of the receipt code
+}
+
 // AllegationValue is one row of an allegations field. With No it changes that allegation, without it adds one.
 type AllegationValue struct {
 	No       int64         `json:"no,omitempty"`
@@ -136,6 +142,15 @@ func (r *reader) field(f *pack.Field) {
 				r.out[f.ID] = string(got)
 			}
 		}
+	case pack.TypeEarlier:
+		if s := r.one(f.ID); s != "" {
+			code, err := ref.ParseReceiptCode(s)
+			if err != nil {
+				r.fail(f.ID, "field.receipt", nil)
+			} else {
+				r.out[f.ID] = EarlierValue{Channel: code.Hash()}
+			}
+		}
 	case pack.TypeAccount:
 		if s := r.one(f.ID); s != "" {
 			if id, err := strconv.ParseInt(s, 10, 64); err != nil || id <= 0 {
@@ -147,7 +162,7 @@ func (r *reader) field(f *pack.Field) {
 	default: // a choice of some kind, or a body, which the register knows
 		r.choice(f)
 	}
-	if _, there := r.out[f.ID]; !there && f.Required && f.When == "" && len(r.wrong) == before {
+	if _, there := r.out[f.ID]; !there && f.Required && f.When == "" && !f.Staff && len(r.wrong) == before { // who must answer what staff are asked, is known later
 		r.fail(f.ID, requiredKey(f), nil)
 	}
 }
@@ -155,7 +170,7 @@ func (r *reader) field(f *pack.Field) {
 // requiredKey says what to do about a field that was left empty, by its type.
 func requiredKey(f *pack.Field) string {
 	switch f.Type {
-	case pack.TypeChoice, pack.TypeConduct, pack.TypeRank, pack.TypeOutcome, pack.TypeReasonCode, pack.TypeBody, pack.TypeAccount, pack.TypeYesNo:
+	case pack.TypeChoice, pack.TypeConduct, pack.TypeRank, pack.TypeOutcome, pack.TypeReasonCode, pack.TypeBody, pack.TypeAccount, pack.TypeYesNo, pack.TypeQuestionnaire:
 		return "field.required.choose"
 	case pack.TypeDate:
 		return "field.required.date"
@@ -330,6 +345,8 @@ func (r *reader) knows(f *pack.Field, s string) bool {
 		return o != nil
 	case pack.TypeBody:
 		return len(s) <= 80
+	case pack.TypeQuestionnaire:
+		return p.Questionnaire(s) != nil
 	}
 	l := p.List(f.List)
 	return l != nil && slices.ContainsFunc(l.Values, func(v pack.Value) bool { return v.ID == s })

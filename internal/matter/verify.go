@@ -35,7 +35,7 @@ const mostDifferences = 10_000
 // known here; the authors of other streams bring their Folder. progress, if given, is told how many entries are done.
 func Verify(ctx context.Context, db *store.DB, progress func(done, total int64), more ...Folder) ([]rows.Difference, error) {
 	v := &verifier{db: db, folders: map[string]Folder{}, progress: progress}
-	all := append([]Folder{Matters{}, &register.BodyFolder{}, register.OfficialFolder{}}, more...)
+	all := append([]Folder{Matters{}, &register.BodyFolder{}, register.OfficialFolder{}, register.TieFolder{}}, more...)
 	for _, f := range all {
 		v.folders[f.Thing()] = f
 	}

@@ -15,6 +15,7 @@ import (
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 )
 
 var generic = sync.OnceValues(func() (*pack.Pack, error) { return pack.LoadDir("../../packs/generic") })
@@ -90,7 +91,7 @@ func newTown(t testing.TB, db *store.DB) *town {
 		t.Fatal(err)
 	}
 	w := &town{TB: t, db: db, pack: p, now: start}
-	w.engine = matter.New(db, rules{p}, func() time.Time { return w.now })
+	w.engine = matter.New(db, rules{p}, func() time.Time { return w.now }, vault.New(db, vault.NewOfficeKey(), func() time.Time { return w.now }))
 	by := register.By{Actor: journal.Actor{Duty: "system"}, Via: journal.ViaCLI, At: w.now}
 	w.tx(func(ctx context.Context, tx *store.Tx) error {
 		for _, b := range []register.Body{
@@ -162,7 +163,7 @@ func (w *town) report() (matter.State, ref.ReceiptCode) {
 func (w *town) file(code ref.ReceiptCode, v matter.Values) (s matter.State, err error) {
 	err = w.db.Tx(w.Context(), func(tx *store.Tx) (err error) {
 		s, err = w.engine.Open(w.Context(), tx, matter.OpenCmd{Kind: "report", Fields: v, Actor: journal.Actor{Duty: "reporter"},
-			Via: journal.ViaWeb, Channel: code.Hash()})
+			Via: journal.ViaWeb, Code: code})
 		return err
 	})
 	return s, err

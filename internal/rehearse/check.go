@@ -14,6 +14,7 @@ import (
 	"plumbline/internal/matter"
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 )
 
 // check holds one statement to what is.
@@ -72,6 +73,15 @@ func (t *stage) checkState(l Line, s matter.State) {
 		other := t.matters[l.args[2]]
 		if !slices.ContainsFunc(s.Links, func(k matter.Link) bool { return k.Kind == l.args[1]+"-of" && k.Other == other }) {
 			t.fail(l, "it is not")
+		}
+	case "arises":
+		other := t.matters[l.args[1]]
+		if !slices.ContainsFunc(s.Links, func(k matter.Link) bool { return k.Kind == matter.LinkArisesFrom && k.Other == other }) {
+			t.fail(l, "it does not")
+		}
+	case "unlinked":
+		if len(s.Links) > 0 {
+			t.fail(l, "it is tied to %d other matters", len(s.Links))
 		}
 	case "opened none":
 		for _, k := range s.Links {
@@ -269,7 +279,7 @@ func (t *stage) checkReads(ctx context.Context, tx *store.Tx, l Line, s matter.S
 	if st := t.pack.Kind(found.Matter.Kind).State(found.Matter.State); st != nil {
 		read = append(read, t.pack.Say(st.Public, t.pack.Languages[0]))
 	}
-	messages, err := t.engine.Messages(ctx, tx, found.Matter.ID)
+	messages, err := t.engine.Messages(ctx, tx, vault.ReporterKeys(code), found.Matter.ID)
 	if err != nil {
 		return err
 	}

@@ -84,6 +84,8 @@ var verbs = []*verb{
 	{name: "in time", form: line(word + ` is in time`)},
 	{name: "about", form: line(word + ` is about ` + word)},
 	{name: "linked", form: line(word + ` is ` + word + ` of ` + word)},
+	{name: "arises", form: line(word + ` arises from ` + word)},
+	{name: "unlinked", form: line(word + ` has no links`)},
 	{name: "state", form: line(word + ` is ` + word)},
 	{name: "lies", form: line(word + ` lies with ` + word + ` at ` + word)},
 	{name: "clock", form: line(word + ` clock ` + word + ` is (running|paused|met|missed|stopped|open|over)(?: until (\d{4}-\d{2}-\d{2}))?`)},

@@ -31,6 +31,7 @@ import (
 	"plumbline/internal/register"
 	"plumbline/internal/schema"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 )
 
 // Failure is a line that is not so.
@@ -143,7 +144,7 @@ func (t *stage) build(ctx context.Context, o Office) error {
 		return err
 	}
 	t.accounts = account.New(t.db, t.office, clock)
-	t.engine = matter.New(t.db, t.office, clock)
+	t.engine = matter.New(t.db, t.office, clock, vault.New(t.db, vault.NewOfficeKey(), clock))
 	return t.db.Tx(ctx, func(tx *store.Tx) error { return t.populate(ctx, tx, o) })
 }
 
@@ -303,7 +304,7 @@ func (t *stage) files(ctx context.Context, l Line) error {
 	return t.db.Tx(ctx, func(tx *store.Tx) error {
 		cmd := matter.OpenCmd{Kind: kind, Fields: values, Via: journal.ViaWeb}
 		if code := ref.NewReceiptCode(); who == "reporter" {
-			cmd.Actor, cmd.Channel = journal.Actor{Duty: t.pack.DutyOf(pack.ActorReporter)}, code.Hash()
+			cmd.Actor, cmd.Code = journal.Actor{Duty: t.pack.DutyOf(pack.ActorReporter)}, code
 			t.codes[name] = code
 		} else if cmd.Viewer, err = t.viewer(ctx, tx, who); err != nil {
 			return err
@@ -342,12 +343,25 @@ func (t *stage) does(ctx context.Context, l Line) error {
 		if a == nil {
 			return fmt.Errorf("a %s has no action %q", s.Matter.Kind, action)
 		}
-		values, err := t.values(ctx, a.Fields, l.with)
+		values, err := t.entered(ctx, s, a, l)
 		if err != nil {
 			return err
 		}
 		return t.step(ctx, tx, who, name, s, a, values)
 	})
+}
+
+// entered are the values of a step: by the questions the action asks, or those of the questionnaire that was sent.
+func (t *stage) entered(ctx context.Context, s matter.State, a *pack.Action, l Line) (matter.Values, error) {
+	data, err := s.Matter.Values()
+	if err != nil {
+		return nil, err
+	}
+	fields := t.pack.FieldsOf(a, data)
+	if a.Answers != "" && fields == nil {
+		return matter.Values{}, nil // nothing to answer: the engine says so
+	}
+	return t.values(ctx, fields, l.with)
 }
 
 func (t *stage) step(ctx context.Context, tx *store.Tx, who, name string, s matter.State, a *pack.Action, values matter.Values) error {
@@ -435,6 +449,10 @@ func (t *stage) meant(ctx context.Context, f pack.Field, v any) (any, error) {
 	case pack.TypeAccount:
 		if id, ok := t.people[fmt.Sprint(v)]; ok {
 			return id.String(), nil
+		}
+	case pack.TypeEarlier: // the reporter shows the receipt code of the other report
+		if code, ok := t.codes[fmt.Sprint(v)]; ok {
+			return string(code), nil
 		}
 	case pack.TypeMatter:
 		id, ok := t.matters[fmt.Sprint(v)]

@@ -82,7 +82,7 @@ func (w *town) closed(body, intake string, n int) []ref.MatterID {
 		var id ref.MatterID
 		w.tx(func(ctx context.Context, tx *store.Tx) error {
 			st, err := w.Engine.Open(ctx, tx, matter.OpenCmd{Kind: "report", Actor: journal.Actor{Duty: "reporter"}, Via: journal.ViaWeb, Anonymous: true,
-				Channel: ref.NewReceiptCode().Hash(), Fields: matter.Values{"body": body, "story": "It took very long."}})
+				Code: ref.NewReceiptCode(), Fields: matter.Values{"body": body, "story": "It took very long."}})
 			id = st.Matter.ID
 			return err
 		})

@@ -147,8 +147,7 @@ func sealDerived(s secret, about string, plain []byte) []byte {
 	return append(out, sealOnce(derive([]byte(s), salt, contentInfo), about, plain)...)
 }
 
-func sealWrapped(r age.Recipient, about string, plain []byte) ([]byte, error) {
-	fresh := random(32)
+func sealWrapped(r age.Recipient, fresh []byte, about string, plain []byte) ([]byte, error) {
 	file, err := wrapTo(r, fresh)
 	if err != nil {
 		return nil, err

@@ -214,6 +214,7 @@ func (o *Opener) Seal(compartment, context string, plain []byte) ([]byte, error)
 	if s, ok := o.secrets[compartment]; ok {
 		return sealDerived(s, o.about(compartment, context), plain), nil
 	}
+	fresh := random(32)
 	text, ok := o.recipients[compartment]
 	if !ok {
 		return nil, fmt.Errorf("vault: matter %d has no compartment %s", o.matter, compartment)
@@ -222,7 +223,8 @@ func (o *Opener) Seal(compartment, context string, plain []byte) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("vault: matter %d, %s: %w", o.matter, compartment, err)
 	}
-	return sealWrapped(r, o.about(compartment, context), plain)
+	o.entries[compartment+" "+context] = derive(fresh, nil, contentInfo) // for Lend
+	return sealWrapped(r, fresh, o.about(compartment, context), plain)
 }
 
 // Seal is Opener and its Seal in one.
@@ -243,6 +245,11 @@ func (o *Opener) Settle(ctx context.Context, tx *store.Tx) error {
 	}
 	o.slow = nil
 	return nil
+}
+
+// Compartments lists the compartments of a matter.
+func (v *Vault) Compartments(ctx context.Context, tx *store.Tx, m ref.MatterID) ([]string, error) {
+	return each(ctx, tx, func(r *store.Rows) (c string, err error) { return c, r.Scan(&c) }, `SELECT compartment FROM vault_compartment WHERE matter = $1 ORDER BY compartment`, int64(m))
 }
 
 // A Founding is the compartments of a matter that is about to be opened, with their keys made and wrapped: what takes most

@@ -80,6 +80,9 @@ func New(db *store.DB, office OfficeKey, now func() time.Time) *Vault {
 	return v
 }
 
+// Whole reports whether the office key is there.
+func (v *Vault) Whole() bool { return !v.lost }
+
 // OfficeKey is what other parts derive keys from.
 func (v *Vault) OfficeKey() OfficeKey { return v.office }
 

@@ -31,6 +31,7 @@ import (
 	"plumbline/internal/tally"
 	"plumbline/internal/testing/browser"
 	"plumbline/internal/testing/world"
+	"plumbline/internal/vault"
 	"plumbline/internal/words"
 )
 
@@ -58,7 +59,7 @@ func newFigureOffice(t testing.TB) *figureOffice {
 	if err != nil && !errors.Is(err, office.ErrEmpty) {
 		t.Fatal(err)
 	}
-	f := &figureOffice{t: t, demo: demo.Office{DB: db, Office: o, Accounts: account.New(db, o, clock.Now), Engine: matter.New(db, o, clock.Now), Clock: clock}}
+	f := &figureOffice{t: t, demo: demo.Office{DB: db, Office: o, Accounts: account.New(db, o, clock.Now), Engine: matter.New(db, o, clock.Now, vault.New(db, vault.NewOfficeKey(), clock.Now)), Clock: clock}}
 	if err := demo.Fill(ctx, f.demo, now, nil); err != nil {
 		t.Fatal(err)
 	}

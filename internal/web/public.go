@@ -336,7 +336,7 @@ func plainText(w http.ResponseWriter, text string) error {
 // address stays one.
 func (s *Server) origin(r *http.Request) string {
 	scheme := "http"
-	if s.Secure {
+	if s.Secure && !isOnion(r.Host) { // an onion service is its own encryption
 		scheme = "https"
 	}
 	return scheme + "://" + r.Host

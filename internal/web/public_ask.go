@@ -21,10 +21,8 @@ import (
 // Names of the inputs that steer a form. Ids of fields begin with a letter, so an answer is never taken for one.
 const (
 	ctlTo    = "_to"    // which button was pressed
-	ctlAt    = "_at"    // the question on the page
-	ctlFrom  = "_from"  // "check": the question was opened to change its answer
-	ctlDraft = "_draft" // the secret of the draft: see intake.NewDraft
-	ctlPack  = "_pack"  // the rules the questions come from
+	ctlAt    = "_at"    // the question on the page; in an open report, the last entry the form was drawn from
+	ctlDraft = "_draft" // the sealed draft: see intake.Draft
 	ctlCode  = "_code"  // the receipt code, after sending
 	ctlQuery = "_q."    // + name: what is looked for in the register
 	ctlLast  = "_l."    // + name: what was looked for last
@@ -90,6 +88,9 @@ type pickStep struct{ Text, Value string }
 
 // asksPublic reports whether a field can be asked of somebody outside: colleagues, findings and outcomes cannot.
 func asksPublic(f *pack.Field) bool {
+	if f.Staff {
+		return false
+	}
 	switch f.Type {
 	case pack.TypeAccount, pack.TypeFindings, pack.TypeOutcome:
 		return false
@@ -164,7 +165,7 @@ func (a *asker) plain(f *pack.Field, in view.Input) view.Input {
 		in.Kind = view.Radios
 		if l := a.p.List(f.List); l != nil {
 			for _, v := range l.Values {
-				in.Options = append(in.Options, view.Option{Value: v.ID, Text: a.say.Text(v.Label)})
+				in.Options = append(in.Options, view.Option{Value: v.ID, Text: a.say.Text(v.Label), Hint: a.say.Text(v.Help)})
 			}
 		}
 	case pack.TypeRank:
@@ -174,6 +175,8 @@ func (a *asker) plain(f *pack.Field, in view.Input) view.Input {
 		}
 	case pack.TypeMatter:
 		in.Kind, in.Width, in.NoSpell = view.Text, "20", true
+	case pack.TypeEarlier:
+		in.Kind, in.NoSpell = view.Text, true
 	default:
 		in.Kind = view.Text
 	}

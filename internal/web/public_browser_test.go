@@ -54,7 +54,7 @@ func (w *publicWorld) walk(tab *browser.Tab, lang string, look func(string)) (co
 	w.t.Helper()
 	write := func(field, text string) { tab.Press(field); tab.Keys(text) }
 	next := `form#answers .pl-buttons button[value="next"]`
-	tab.Visit(w.srv.URL + "/report")
+	tab.Visit(w.srv.URL + "/report/report")
 	tab.Click(next)
 	look("ask-conduct")
 	tab.Click(next)
@@ -90,6 +90,9 @@ func (w *publicWorld) walk(tab *browser.Tab, lang string, look func(string)) (co
 	tab.Click(`form#answers button[value="skip"]`)
 	look("ask-choice")
 	tab.Press(`label[for="relation-2"]`)
+	tab.Click(next)
+	look("ask-manner")
+	tab.Press(`label[for="manner-2"]`)
 	tab.Click(next)
 	tab.Click(next)
 	look("ask-contact")

@@ -18,9 +18,11 @@ import (
 	"plumbline/internal/intake"
 	"plumbline/internal/journal"
 	"plumbline/internal/matter"
+	"plumbline/internal/notify"
 	"plumbline/internal/pack"
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 	"plumbline/internal/web/view"
 	"plumbline/internal/words"
 )
@@ -48,6 +50,8 @@ type statusPage struct {
 	Opened    []view.Event // every opening of the reporter's identity
 	Told      view.Timeline
 	Procedure view.Procedure
+	Files     int  // that the reporter sent
+	NoMore    bool // files are taken no longer
 }
 
 // clockLine is a time limit in plain words.
@@ -153,7 +157,7 @@ func (s *Server) followOpen(w http.ResponseWriter, r *http.Request) error {
 	}
 	typed := r.PostForm.Get("code")
 	r.PostForm.Set(ctlCode, typed)
-	_, code, err := s.byPostedCode(r)
+	st, code, err := s.byPostedCode(r)
 	if fault.Is(err, fault.Invalid) {
 		say := words.From(r.Context())
 		page := s.followForm(say)
@@ -174,6 +178,10 @@ func (s *Server) followOpen(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	s.setVisit(w, token)
+	s.came(r.Context(), notify.Reporter, int64(st.Matter.ID))
+	if r.PostForm.Get("to") == "files" { // from the page with the code, to add files at once
+		return view.Redirect(w, r, "/follow/files")
+	}
 	return view.Redirect(w, r, "/follow?opened")
 }
 
@@ -199,6 +207,7 @@ type reporterView struct {
 	names   bodyNames
 	history []matter.Event
 	choices []matter.Choice
+	opener  *vault.Opener
 
 	told []toldState // the states the reporter knows of, oldest first
 }
@@ -224,6 +233,9 @@ func (s *Server) reporterView(ctx context.Context, tx *store.Tx, say *words.Spea
 		return nil, err
 	}
 	if v.history, err = s.Engine.History(ctx, tx, v.st.Matter.ID); err != nil {
+		return nil, err
+	}
+	if v.opener, err = s.Engine.Opener(ctx, tx, vault.ReporterKeys(code), v.st.Matter.ID); err != nil {
 		return nil, err
 	}
 	if v.choices, err = s.Engine.ReporterChoices(ctx, tx, v.st); err != nil {
@@ -303,6 +315,7 @@ func (v *reporterView) page() statusPage {
 		}
 	}
 	page.Procedure = v.procedure(now)
+	page.Files, page.NoMore = v.fileCount(), v.st.Matter.Final != 0
 	return page
 }
 
@@ -361,8 +374,8 @@ func (v *reporterView) left(c matter.Clock, pc *pack.Clock) string {
 func (v *reporterView) messages(page *statusPage) {
 	for i := len(v.history) - 1; i >= 0; i-- {
 		e := v.history[i]
-		content := map[string]any{}
-		if raw, ok := e.Sealed[access.Reporter]; !ok || json.Unmarshal(raw, &content) != nil || e.Action == matter.ActionOpen {
+		content, ok := matter.Content(v.opener, e.Entry, access.Reporter)
+		if !ok || e.Action == matter.ActionOpen {
 			continue
 		}
 		msg := message{At: e.At, Mine: v.byReporter(e.Entry), From: v.from(e.By)}
@@ -485,8 +498,7 @@ func (v *reporterView) opening(e matter.Event) (view.Event, bool) {
 		return view.Event{}, false
 	}
 	out := view.Event{Title: v.say.Text(a.Label), By: v.from(e.By), At: e.At}
-	content := map[string]any{}
-	if raw, ok := e.Sealed[access.Reporter]; ok && json.Unmarshal(raw, &content) == nil {
+	if content, ok := matter.Content(v.opener, e.Entry, access.Reporter); ok {
 		for _, f := range a.Fields {
 			if text, ok := content[f.ID].(string); ok {
 				out.Text = strings.TrimSpace(out.Text + "\n" + text)
@@ -638,7 +650,11 @@ func (s *Server) overWhileWriting(w http.ResponseWriter, r *http.Request) error 
 	say := words.From(r.Context())
 	code, err := ref.ParseReceiptCode(r.PostForm.Get("code"))
 	if err == nil {
+		err = s.brake.Try(code)
+	}
+	if err == nil {
 		err = s.DB.Read(r.Context(), func(tx *store.Tx) error { _, e := s.Engine.ByChannel(r.Context(), tx, code); return e })
+		s.tried(code, err)
 	}
 	if err == nil {
 		token, err := s.visits.Begin(r.Context(), code)
@@ -712,9 +728,9 @@ func (v *reporterView) sentBefore(action string, seen int64, values matter.Value
 		for name, x := range e.Fields {
 			was[name] = x
 		}
-		for _, raw := range e.Sealed {
-			content := map[string]any{}
-			if json.Unmarshal(raw, &content) != nil {
+		for compartment := range e.Sealed {
+			content, ok := matter.Content(v.opener, e.Entry, compartment)
+			if !ok {
 				return false
 			}
 			for name, x := range content {

@@ -210,7 +210,7 @@ func (p *padder) finish() {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	const comment = len("<!---->")
 	size := smallestPage
-	head := headerSize(h)
+	head := len(http.StatusText(p.status)) + headerSize(h)
 	for size < head+p.body.Len()+comment {
 		size *= 2
 	}

@@ -69,7 +69,11 @@ func (s *Server) receiptAgain(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) byPostedCode(r *http.Request) (st matter.State, code ref.ReceiptCode, err error) {
 	code, err = ref.ParseReceiptCode(r.PostForm.Get(ctlCode))
 	if err == nil {
+		err = s.brake.Try(code)
+	}
+	if err == nil {
 		err = s.DB.Read(r.Context(), func(tx *store.Tx) (e error) { st, e = s.Engine.ByChannel(r.Context(), tx, code); return e })
+		s.tried(code, err)
 		if err == nil {
 			return st, code, nil
 		}

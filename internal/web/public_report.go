@@ -21,12 +21,13 @@ import (
 
 // The report form.
 //
-// What has been answered so far travels with the form itself, in hidden inputs: every step is a POST to one address, and
-// answers a page. So a report that is being written lies nowhere but in the reporter's own browser window. There is no
-// draft on the server that could be seized or read, no cookie, and nothing in an address, a history or a Referer. The
-// price is paid in comfort: going back is a button of the form (the browser's own asks before it sends a form again,
-// which does no harm here). The answers are the reporter's own, so they are not signed; each is checked when it is given,
-// and all of them again before the report is recorded, by the same rules.
+// What has been answered so far travels with the form itself, sealed, in one hidden input (intake.Draft): every step is a
+// POST to one address, and answers a page. So a report that is being written lies nowhere but in the reporter's own
+// browser window, and there, but for the question on the screen, nobody can read it. There is no draft on the server that
+// could be seized or read, no cookie, and nothing in an address, a history or a Referer. The price is paid in comfort:
+// going back is a button of the form (the browser's own asks before it sends a form again, which does no harm here), and
+// a page that lay open for more than a day cannot be sent. Each answer is checked when it is given, and all of them again
+// before the report is recorded, by the same rules.
 //
 // Sending twice records once: see intake.CodeFor.
 
@@ -89,7 +90,15 @@ type checkRow struct {
 	Change string // value of the button
 }
 
+// lostPage says that a draft could not be opened.
+type lostPage struct {
+	view.Shell
+	Why    string
+	Action string
+}
+
 var (
+	lostView  = view.Page[lostPage]("public/lost")
 	startView = view.Page[startPage]("public/start")
 	askView   = view.Page[askPage]("public/ask")
 	checkView = view.Page[checkPage]("public/check")
@@ -152,34 +161,63 @@ type draft struct {
 	p      *pack.Pack
 	k      *pack.Kind
 	secret string
+	seen   string // the rules that the questions answered so far came from
 	at     string // the field on the page
 	from   string
+
+	approach approach // how it is being written: see public_guard.go
 }
 
 func (d *draft) action() string { return "/report/" + d.k.ID }
 
-// hidden is everything the next page carries along, but for the answers that stand on it.
-func (d *draft) hidden(at string, onPage ...string) []view.Hidden {
-	out := []view.Hidden{{Name: ctlDraft, Value: d.secret}, {Name: ctlPack, Value: d.p.ID()}, {Name: ctlAt, Value: at}}
-	if d.from != "" {
-		out = append(out, view.Hidden{Name: ctlFrom, Value: d.from})
-	}
-	if d.asker == nil {
-		return out
-	}
-	names := make([]string, 0, len(d.sent))
-	for name := range d.sent {
-		if !slices.ContainsFunc(onPage, func(f string) bool { return owns(f, name) }) {
-			names = append(names, name)
+// hidden is the sealed draft that the next page carries along: everything but the answers that stand on it.
+func (d *draft) hidden(at string, onPage ...string) ([]view.Hidden, error) {
+	carried := intake.Draft{Secret: d.secret, At: at, From: d.from, Pack: d.p.ID()}
+	if d.asker != nil {
+		carried.Answers = url.Values{}
+		for name, v := range d.sent {
+			if v[0] != "" && !slices.ContainsFunc(onPage, func(f string) bool { return owns(f, name) }) {
+				carried.Answers[name] = v[:1]
+			}
 		}
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		if v := d.sent.Get(name); v != "" {
-			out = append(out, view.Hidden{Name: name, Value: v})
+	sealed, err := d.s.forms.Seal(d.k.ID, carried)
+	return append([]view.Hidden{{Name: ctlDraft, Value: sealed}}, d.approach.hidden(d.s, d.secret)...), err
+}
+
+// opened is the draft that a form brings. A form without one begins anew, with what stands on it: what somebody has
+// written is never thrown away for want of a hidden input.
+func (s *Server) opened(p *pack.Pack, k *pack.Kind, form url.Values) (*draft, url.Values, error) {
+	d := &draft{s: s, p: p, k: k, secret: intake.NewDraft(), at: form.Get(ctlAt)}
+	onPage := answersIn(form, k)
+	if !form.Has(ctlDraft) {
+		return d, onPage, nil
+	}
+	carried, err := s.forms.Open(k.ID, form.Get(ctlDraft))
+	if err != nil {
+		return nil, nil, err
+	}
+	d.secret, d.seen, d.at, d.from = carried.Secret, carried.Pack, carried.At, carried.From
+	sent := answersIn(carried.Answers, k)
+	for name := range sent { // an answer that was taken back on the page is not answered by what was carried
+		if d.at != "" && owns(d.at, name) {
+			delete(sent, name)
 		}
 	}
-	return out
+	for name, v := range onPage {
+		sent[name] = v
+	}
+	return d, sent, nil
+}
+
+// lostDraft says what became of a report whose page was changed on the way or is too old, and what to do. Nothing of it is kept.
+func (s *Server) lostDraft(w http.ResponseWriter, r *http.Request, k *pack.Kind, why error) error {
+	say := words.From(r.Context())
+	page := lostPage{Shell: view.Shell{Title: say.T("public.lost.title"), Exit: true}, Action: "/report/" + k.ID, Why: say.T("public.lost.changed")}
+	if errors.Is(why, intake.ErrOld) {
+		page.Why = say.T("public.lost.old")
+	}
+	return lostView.ShowStatus(s.site, w, r, http.StatusUnprocessableEntity, page)
 }
 
 // asked are the fields that are asked, given what was answered so far, in the order of the pack.
@@ -231,17 +269,18 @@ func (s *Server) reportStep(w http.ResponseWriter, r *http.Request) error {
 	if to == "receipt" {
 		return s.receiptAgain(w, r)
 	}
-	d := &draft{s: s, p: p, k: k, secret: r.PostForm.Get(ctlDraft), at: r.PostForm.Get(ctlAt), from: r.PostForm.Get(ctlFrom)}
-	if !intake.IsDraft(d.secret) {
-		d.secret = intake.NewDraft()
+	d, sent, err := s.opened(p, k, r.PostForm)
+	if err != nil {
+		return s.lostDraft(w, r, k, err)
 	}
+	d.approach = approachOf(r.PostForm)
 	var answer func() error
 	err = s.DB.Read(r.Context(), func(tx *store.Tx) error {
 		tree, err := s.tree(r.Context(), tx)
 		if err != nil {
 			return err
 		}
-		d.asker = &asker{ctx: r.Context(), tx: tx, say: words.From(r.Context()), p: p, tree: tree, sent: answersIn(r.PostForm, k), errors: map[string]string{}, self: k.Discloses}
+		d.asker = &asker{ctx: r.Context(), tx: tx, say: words.From(r.Context()), p: p, tree: tree, sent: sent, errors: map[string]string{}, self: k.Discloses}
 		answer, err = d.step(w, r, to)
 		return err
 	})
@@ -338,7 +377,10 @@ func (d *draft) question(w http.ResponseWriter, r *http.Request, fields []pack.F
 		status = http.StatusUnprocessableEntity
 		page.Errors = d.fail(failure, f)
 	}
-	page.Hidden = d.hidden(f.ID, f.ID)
+	var err error
+	if page.Hidden, err = d.hidden(f.ID, f.ID); err != nil {
+		return nil, err
+	}
 	q, err := d.ask(f, true)
 	if err != nil {
 		return nil, err
@@ -417,7 +459,11 @@ func (d *draft) checkPage(fields []pack.Field, values matter.Values) (checkPage,
 	d.from = ""
 	page := checkPage{
 		Shell:  view.Shell{Title: d.say.T("public.check.title"), Exit: true, Keep: view.Keep{Form: answersForm, Name: ctlTo, Stay: "stay"}},
-		Action: d.action(), Hidden: d.hidden("check"), Anonymous: anonymous(fields, values),
+		Action: d.action(), Anonymous: anonymous(fields, values),
+	}
+	var err error
+	if page.Hidden, err = d.hidden("check"); err != nil {
+		return page, err
 	}
 	page.Named = !page.Anonymous
 	if d.k.Discloses { // who comes forward says so in the clear, to the desk
@@ -460,11 +506,10 @@ func (d *draft) send(w http.ResponseWriter, r *http.Request, fields []pack.Field
 	if err != nil {
 		return nil, err
 	}
-	seen := r.PostForm.Get(ctlPack)
 	return func() error {
 		cmd := matter.OpenCmd{Kind: d.k.ID, Fields: values, Actor: journal.Actor{Duty: d.p.DutyOf(pack.ActorReporter)}, Via: journal.ViaWeb,
-			Channel: code.Hash(), Anonymous: anonymous(fields, values), Seen: seen}
-		st, err := d.s.file(r.Context(), code, cmd)
+			Code: code, Anonymous: anonymous(fields, values), Seen: d.seen}
+		st, err := d.s.admitted(r, d, code, cmd)
 		if err == nil {
 			return d.s.reportReceipt(w, r, st, code)
 		}
@@ -473,14 +518,24 @@ func (d *draft) send(w http.ResponseWriter, r *http.Request, fields []pack.Field
 }
 
 // file opens the matter, unless it is there already.
-func (s *Server) file(ctx context.Context, code ref.ReceiptCode, cmd matter.OpenCmd) (st matter.State, err error) {
+func (s *Server) file(ctx context.Context, code ref.ReceiptCode, cmd matter.OpenCmd, also ...filed) (st matter.State, err error) {
+	if cmd, err = s.Engine.Prepare(ctx, cmd); err != nil {
+		return st, err
+	}
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		st, err = s.Engine.ByChannel(ctx, tx, code)
 		if !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		st, err = s.Engine.Open(ctx, tx, cmd)
-		return err
+		if st, err = s.Engine.Open(ctx, tx, cmd); err != nil {
+			return err
+		}
+		for _, write := range also {
+			if err := write(ctx, tx, st.Matter.ID); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err == nil {
 		return st, nil
@@ -513,7 +568,7 @@ func (s *Server) notSent(w http.ResponseWriter, r *http.Request, d *draft, page 
 			return readErr
 		}
 	}
-	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) || fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound) {
+	if busy(w, err) || fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) || fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound) {
 		page.Errors = d.asker.fail(s.explained(r, err))
 	} else {
 		s.Log.ErrorContext(r.Context(), "a report was not recorded", "cause", err.Error())
@@ -533,7 +588,10 @@ func (s *Server) showStart(w http.ResponseWriter, r *http.Request, d *draft) err
 		page.Keep = keepAnswers()
 	}
 	d.from = ""
-	page.Hidden = d.hidden("")
+	var err error
+	if page.Hidden, err = d.hidden(""); err != nil {
+		return err
+	}
 	if len(d.p.ReportKinds()) > 1 || d.k.Discloses {
 		page.Heading = say.Text(d.k.Label)
 		page.Back = view.Link{Href: "/report"}

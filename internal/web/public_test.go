@@ -29,6 +29,7 @@ import (
 	"plumbline/internal/tally"
 	"plumbline/internal/testing/pagecheck"
 	"plumbline/internal/testing/world"
+	"plumbline/internal/vault"
 	"plumbline/internal/web/view"
 	"plumbline/internal/words"
 )
@@ -123,7 +124,7 @@ func newPublicWorld(t testing.TB, db *store.DB) *publicWorld {
 			Posts: []register.Post{{No: 1, Body: ids["city-police"], Title: "Constable", Rank: "staff", From: "2019-03"}}})
 		return err
 	}))
-	w.engine, w.tally = matter.New(db, o, w.time), tally.New(o)
+	w.engine, w.tally = matter.New(db, o, w.time, vault.New(db, vault.NewOfficeKey(), w.time)), tally.New(o)
 	w.book, err = words.Load()
 	must(err)
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -449,12 +450,15 @@ func (p *person) write(extra map[string]string) *person {
 		}
 		return map[string]string{name: value}
 	}
-	p.visit("/report").is(200)
+	p.visit("/report/report").is(200)
 	p.next(nil).next(answer("conduct", "excessive-force")).next(answer("body", "city-police")).
 		next(answer("official.described", "")).next(map[string]string{"happened_on-month": "2", "happened_on-year": "2026"}).
 		next(answer("place", secretPlace)).next(answer("story", secretStory)).
-		press("answers", "skip", nil).next(answer("relation", "witness")).
-		next(answer("name", "")).next(answer("contact", "")).is(200)
+		press("answers", "skip", nil).next(answer("relation", "witness"))
+	if extra["name"]+extra["contact"] == "" {
+		return p.next(answer("manner", "anonymous")).is(200)
+	}
+	p.next(answer("manner", "confidential")).next(answer("name", "")).next(answer("contact", "")).is(200)
 	return p
 }
 
@@ -705,8 +709,8 @@ func TestBackChangeAndSkip(t *testing.T) {
 	p.press("answers", "change:place", nil).press("answers", "back", map[string]string{"place": "zebraplace thought again"}).reads("Check your answers", secretStory)
 	p.press("answers", "change:story", nil).next(map[string]string{"story": " "}).is(422).reads("There is a problem", "Fill this in.")
 	p.next(map[string]string{"story": "zebrastory once more"}).reads("Check your answers", "zebrastory once more")
-	p.press("answers", "back", nil).reads("How can we reach you?").press("answers", "back", nil).reads("Your name")
-	p.press("answers", "next", nil).press("answers", "skip", nil).reads("Check your answers", "zebrastory once more")
+	p.press("answers", "back", nil).reads("How do you want to report?").press("answers", "back", nil).reads("How do you know of it?")
+	p.press("answers", "next", nil).press("answers", "skip", nil).reads("Your name").press("answers", "skip", nil).press("answers", "skip", nil).reads("Check your answers", "zebrastory once more")
 	for range 12 {
 		p.press("answers", "back", nil).is(200)
 		if strings.Contains(p.text(), "Before you begin") {
@@ -717,6 +721,9 @@ func TestBackChangeAndSkip(t *testing.T) {
 	if got := p.forms()["answers"].values.Get("conduct"); got != "excessive-force" {
 		t.Errorf("back at the first question its answer is %q", got)
 	}
+	for range 5 {
+		p.next(nil)
+	}
 	if got := p.forms()["answers"].values.Get("story"); got != "zebrastory once more" {
 		t.Errorf("on the way back the story became %q", got)
 	}
@@ -725,7 +732,7 @@ func TestBackChangeAndSkip(t *testing.T) {
 // Whoever switches the language in the middle of a sentence finds the sentence again.
 func TestTheLanguageChangesInTheMiddle(t *testing.T) {
 	w := publicSQLite(t)
-	p := w.person("en").visit("/report").next(nil).next(nil).next(map[string]string{"body": "city-police"}).next(nil).next(nil)
+	p := w.person("en").visit("/report/report").next(nil).next(nil).next(map[string]string{"body": "city-police"}).next(nil).next(nil)
 	p.reads("Where did it happen?").press("answers", "stay", map[string]string{"place": "zebraplace, half a sen"}).is(200).reads("在哪里发生的？")
 	if got := p.forms()["answers"].values.Get("place"); got != "zebraplace, half a sen" {
 		t.Errorf("after the switch the answer is %q", got)
@@ -733,7 +740,7 @@ func TestTheLanguageChangesInTheMiddle(t *testing.T) {
 	if strings.Contains(p.path, "zebra") || !strings.Contains(p.path, "lang=zh-Hans") {
 		t.Errorf("the address is %s", p.path)
 	}
-	p.next(nil).reads("发生了什么？").next(map[string]string{"story": "zebra"}).next(nil).next(nil).next(nil).next(nil).reads("核对您的回答", "市警察局", "zebraplace, half a sen")
+	p.next(nil).reads("发生了什么？").next(map[string]string{"story": "zebra"}).next(nil).next(nil).next(nil).next(nil).next(nil).reads("核对您的回答", "市警察局", "zebraplace, half a sen")
 	// A message in an open report.
 	p.press("answers", "send", nil).is(200)
 	code, _ := p.receipt()
@@ -747,7 +754,7 @@ func TestTheLanguageChangesInTheMiddle(t *testing.T) {
 // What is refused comes back whole, with words that say what to do.
 func TestRefusedAnswersKeepWhatWasTyped(t *testing.T) {
 	w := publicSQLite(t)
-	p := w.person("en").visit("/report").next(nil).next(nil)
+	p := w.person("en").visit("/report/report").next(nil).next(nil)
 	p.next(nil).is(422).reads("There is a problem", "Choose one of the answers.")
 	p.next(map[string]string{"body": "no-such-office"}).is(422)
 	p.next(map[string]string{"body": "city-police"}).next(nil)
@@ -773,12 +780,22 @@ func TestAReportThatCannotBeRecordedIsKept(t *testing.T) {
 	f := p.forms()["answers"]
 	values := f.values
 	values.Set("_to", "send")
-	values.Set("_pack", "generic@0.9.0") // the rules have changed meanwhile
+	// The rules have changed meanwhile: the same draft, written under those of before.
+	draft, err := w.s.forms.Open("report", values.Get("_draft"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft.Pack = "generic@0.9.0"
+	sealed, err := w.s.forms.Seal("report", draft)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values.Set("_draft", sealed)
 	p.post(f.action, values).is(409).reads("Check your answers", secretStory, "There is a problem")
 	p.press("answers", "send", nil).is(200).reads("Your report is recorded")
 
 	// A made-up form: what is missing is asked, nothing is recorded.
-	q := w.person("en").post("/report/report", url.Values{"_to": {"send"}, "_at": {"check"}, "story": {"zebra"}, "unknown": {"x"}, "_draft": {"short"}}).is(422)
+	q := w.person("en").post("/report/report", url.Values{"_to": {"send"}, "_at": {"check"}, "story": {"zebra"}, "unknown": {"x"}}).is(422)
 	q.reads("Which office or unit is it about?")
 	w.person("en").post("/report/case", url.Values{"_to": {"send"}}).is(404)
 	w.person("en").visit("/report/proceeding").is(404)
@@ -786,7 +803,7 @@ func TestAReportThatCannotBeRecordedIsKept(t *testing.T) {
 
 func TestAnOfficialIsFoundOrDescribed(t *testing.T) {
 	w := publicSQLite(t)
-	p := w.person("en").visit("/report").next(nil).next(nil).next(map[string]string{"body": "city-police"}).reads("Which official is it about?")
+	p := w.person("en").visit("/report/report").next(nil).next(nil).next(map[string]string{"body": "city-police"}).reads("Which official is it about?")
 	p.press("answers", "search:official", map[string]string{"_q.official": "nobody of this name"}).is(200).reads("Nobody in the register has this name")
 	p.next(map[string]string{"_q.official": "candle"}).is(200).reads("Rolf Candlewick", "Constable · City Police", "None of these")
 	var id string
@@ -1053,7 +1070,7 @@ func TestABodyInALargeTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := w.person("en").visit("/report").next(nil).next(nil).reads("Search by name", "National Council").readsNot("City Police")
+	p := w.person("en").visit("/report/report").next(nil).next(nil).reads("Search by name", "National Council").readsNot("City Police")
 	p.press("answers", "open:body:council", nil).press("answers", "open:body:national", nil).press("answers", "open:body:region", nil).
 		press("answers", "open:body:city", nil).reads("City Police", "Station station-ab")
 	p.press("answers", "search:body", map[string]string{"_q.body": "city pol"}).reads("City Police").readsNot("Station")
@@ -1067,7 +1084,7 @@ func TestABodyInALargeTree(t *testing.T) {
 }
 
 // publicPages are all pages that stand by themselves.
-var publicPages = []string{"/", "/how", "/report", "/follow", "/verify", "/about", "/privacy", "/accessibility"}
+var publicPages = []string{"/", "/how", "/report", "/report/report", "/report/retaliation", "/follow", "/verify", "/about", "/privacy", "/accessibility"}
 
 func TestEveryPublicPageInBothLanguages(t *testing.T) {
 	w := publicSQLite(t)

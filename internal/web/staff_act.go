@@ -41,7 +41,7 @@ func copied(v url.Values) url.Values {
 
 // actPage asks what a step needs to know.
 func (s *Server) actPage(w http.ResponseWriter, r *http.Request) error {
-	return s.showStep(w, r, url.Values{}, nil)
+	return s.showStep(w, r, suggested(r), nil)
 }
 
 // showStep shows the form of a step: fresh, or with what was typed and what is wrong with it.
@@ -182,7 +182,7 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) error {
 		if err := fault.InvalidFields(wrong); err != nil {
 			return err
 		}
-		after, err = s.Engine.Act(r.Context(), tx, matter.ActCmd{Matter: st.Matter.ID, Seen: seen, Action: a.ID, Fields: values, Viewer: viewer(r), Via: journal.ViaWeb})
+		after, err = s.Engine.Act(r.Context(), tx, matter.ActCmd{Matter: st.Matter.ID, Seen: seen, Action: a.ID, Fields: values, Viewer: viewer(r), Keys: keys(r), Via: journal.ViaWeb})
 		return err
 	})
 	switch {
@@ -306,7 +306,7 @@ func (s *Server) note(w http.ResponseWriter, r *http.Request) error {
 		if st, _, err = s.visible(r.Context(), tx, viewer(r), r.PathValue("ref")); err != nil {
 			return err
 		}
-		st, err = s.Engine.Note(r.Context(), tx, viewer(r), st.Matter.ID, r.PostForm.Get("text"), journal.ViaWeb)
+		st, err = s.Engine.Note(r.Context(), tx, viewer(r), keys(r), st.Matter.ID, r.PostForm.Get("text"), journal.ViaWeb)
 		return err
 	})
 	if fault.Is(err, fault.Invalid) {
@@ -432,7 +432,7 @@ func (s *Server) showNew(w http.ResponseWriter, r *http.Request, sent url.Values
 			Heading: say.T("staff.new.kind", "kind", l.kind(k.ID)), Action: "/staff/new/" + k.ID, Submit: say.T("staff.new.submit"),
 			Cancel: view.Link{Text: say.T("ui.cancel"), Href: "/staff"}, Hidden: []view.Hidden{{Name: "pack", Value: firstOf(sent.Get("pack"), p.ID())}},
 		}
-		var extra []part
+		fields := inOrderOfKeying(k.Fields)
 		if k.Reports {
 			page.Help = say.T("staff.new.report.help")
 			code := sent.Get("code")
@@ -440,17 +440,16 @@ func (s *Server) showNew(w http.ResponseWriter, r *http.Request, sent url.Values
 				code = string(ref.NewReceiptCode())
 			}
 			page.Hidden = append(page.Hidden, view.Hidden{Name: "code", Value: code})
-			extra = []part{m.input(choices(view.Input{Name: "channel", Label: say.T("staff.new.channel"), Size: "s"}, channels(say)).Choose(sent.Get("channel")))}
 		}
 		var wrong []words.FieldFault
 		if failure != nil {
 			wrong = m.fail(say, s.explained(r, failure))
-			extra = nil
-			if k.Reports {
-				extra = []part{m.input(choices(view.Input{Name: "channel", Label: say.T("staff.new.channel"), Size: "s"}, channels(say)).Choose(sent.Get("channel")))}
-			}
 		}
-		parts, err := m.parts(k.Fields)
+		var extra []part
+		if k.Reports && k.Field(fieldChannel) == nil {
+			extra = []part{m.input(choices(view.Input{Name: fieldChannel, Label: say.T("staff.new.channel"), Size: "s"}, channels(say)).Choose(sent.Get(fieldChannel)))}
+		}
+		parts, err := m.parts(fields)
 		if err != nil {
 			return err
 		}
@@ -468,15 +467,6 @@ func (s *Server) showNew(w http.ResponseWriter, r *http.Request, sent url.Values
 		status = view.Status(failure)
 	}
 	return stepFormView.ShowStatus(s.site, w, r, status, page)
-}
-
-// channels are the ways in which a report can come to staff.
-func channels(say *words.Speaker) []view.Option {
-	var out []view.Option
-	for _, c := range []string{"hotline", "letter", "visit", "other"} {
-		out = append(out, view.Option{Value: c, Text: say.T("staff.channel." + c)})
-	}
-	return out
 }
 
 // newMatter opens a matter. A report taken for somebody answers with the receipt code to hand over, this one time.
@@ -500,10 +490,11 @@ func (s *Server) newMatter(w http.ResponseWriter, r *http.Request) error {
 		if code, err = ref.ParseReceiptCode(r.PostForm.Get("code")); err != nil {
 			return fault.New(fault.Invalid, "fault.form", nil)
 		}
-		cmd.Channel = code.Hash()
-		cmd.Anonymous = values["name"] == nil && values["contact"] == nil
-		if !slices.ContainsFunc(channels(words.From(r.Context())), func(o view.Option) bool { return o.Value == r.PostForm.Get("channel") }) {
-			wrong = append([]fault.Field{{Name: "channel", Key: "field.required.choose"}}, wrong...)
+		cmd.Code = code
+		cmd.Anonymous = anonymous(k.Fields, values)
+		asks := k.Field(fieldChannel) == nil
+		if asks && !slices.ContainsFunc(channels(words.From(r.Context())), func(o view.Option) bool { return o.Value == r.PostForm.Get(fieldChannel) }) {
+			wrong = append([]fault.Field{{Name: fieldChannel, Key: "field.required.choose"}}, wrong...)
 		}
 	}
 	if err := fault.InvalidFields(wrong); err != nil {
@@ -520,10 +511,10 @@ func (s *Server) newMatter(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 		}
-		if st, err = s.Engine.Open(r.Context(), tx, cmd); err != nil || code == "" {
+		if st, err = s.Engine.Open(r.Context(), tx, cmd); err != nil || code == "" || k.Field(fieldChannel) != nil {
 			return err
 		}
-		// How it came in is a note for those who work on it; the procedure does not ask.
+		// How it came in is a note for those who work on it, where the procedure does not ask.
 		return s.noteChannel(r, tx, st)
 	})
 	switch {
@@ -537,55 +528,4 @@ func (s *Server) newMatter(w http.ResponseWriter, r *http.Request) error {
 		return view.Redirect(w, r, matterHref(st.Matter.Ref))
 	}
 	return s.showReceipt(w, r, st, code)
-}
-
-// noteChannel notes how a report came in. Where it was routed to a desk the reader does not see into, it stays unsaid.
-func (s *Server) noteChannel(r *http.Request, tx *store.Tx, st matter.State) error {
-	say := words.From(r.Context())
-	f, err := s.Engine.Facts(r.Context(), tx, st)
-	if err != nil {
-		return err
-	}
-	_, k, err := s.Engine.PackOf(st.Matter)
-	if err != nil || k == nil || access.MayOpen(viewer(r), k, f, access.File) != nil {
-		return err
-	}
-	_, err = s.Engine.Note(r.Context(), tx, viewer(r), st.Matter.ID, say.T("staff.new.noted", "channel", say.T("staff.channel."+r.PostForm.Get("channel"))), journal.ViaWeb)
-	return err
-}
-
-// showReceipt shows the code to hand over. It answers the POST itself: the code is kept nowhere.
-func (s *Server) showReceipt(w http.ResponseWriter, r *http.Request, st matter.State, code ref.ReceiptCode) error {
-	say := words.From(r.Context())
-	rows := []view.SummaryRow{{Key: say.T("staff.reference"), Value: string(st.Matter.Ref)}, {Key: say.T("staff.received"), Value: say.Date(st.Matter.Received)}}
-	err := s.DB.Read(r.Context(), func(tx *store.Tx) error {
-		names, err := s.bodyNames(r.Context(), tx, say)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, view.SummaryRow{Key: say.T("staff.with"), Value: say.T("staff.duty.at", "duty", s.duty(say, st.Matter.Desk), "body", names.name(st.Matter.DeskBody))})
-		if _, _, err := s.visible(r.Context(), tx, viewer(r), string(st.Matter.Ref)); err == nil {
-			rows[0] = view.SummaryRow{Key: say.T("staff.reference"), Link: view.Link{Text: string(st.Matter.Ref), Href: matterHref(st.Matter.Ref)}}
-		} else if !fault.Is(err, fault.NotFound) {
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return sheetView.Show(s.site, w, r, sheet{
-		Shell:   view.Shell{Title: say.T("staff.receipt.title"), Staff: true, Crumbs: crumbs(say)},
-		Heading: say.T("staff.receipt.title"), Lede: say.T("staff.receipt.lede"), Narrow: true,
-		Sections: []section{
-			{Receipt: &view.Receipt{Title: say.T("staff.receipt.code"), Groups: groups(code), Hint: say.T("staff.receipt.hint")}},
-			{Warn: say.T("staff.receipt.once"), List: &view.SummaryList{Rows: rows}},
-			{Links: []view.Link{{Text: say.T("staff.done.work"), Href: "/staff"}}},
-		},
-	})
-}
-
-func groups(code ref.ReceiptCode) []string {
-	s := string(code)
-	return []string{s[:7], s[8:15], s[16:]}
 }

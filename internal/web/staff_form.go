@@ -247,7 +247,7 @@ func (m *formMaker) conduct() []view.Option {
 	return out
 }
 
-// colleague offers the people who hold the duty of the desk the matter goes to; nobody it names is among them.
+// colleague offers the people who hold the duty of the desk the matter goes to; nobody whom it keeps away is among them.
 func (m *formMaker) colleague(in view.Input) ([]part, error) {
 	holders, err := m.s.Accounts.Holders(m.ctx, m.tx, []string{m.desk}, []ref.BodyID{m.deskAt})
 	if err != nil {
@@ -259,7 +259,7 @@ func (m *formMaker) colleague(in view.Input) ([]part, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !access.IsNamed(who, m.facts) {
+		if _, kept := access.Recused(who, m.facts); !kept {
 			options = append(options, view.Option{Value: h.Account.String(), Text: h.Name})
 		}
 	}

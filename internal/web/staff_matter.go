@@ -19,6 +19,7 @@ import (
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 	"plumbline/internal/web/view"
 	"plumbline/internal/words"
 )
@@ -36,8 +37,12 @@ type dossier struct {
 	officials map[ref.OfficialID]register.Official
 	related   map[ref.MatterID]matter.Row // the linked matters that the reader may see
 	choices   []matter.Choice
+	similar   []similar         // reports that say the same
 	holders   map[string]string // by action: who may take it, in words
 	v         access.Viewer
+	opener    *vault.Opener // of the reader's keys
+	readings  []matter.Reading
+	here      string // address of the part that is shown
 	say       *words.Speaker
 	s         *Server
 
@@ -71,6 +76,13 @@ func (s *Server) dossier(ctx context.Context, tx *store.Tx, v access.Viewer, say
 	if d.history, err = s.Engine.History(ctx, tx, d.state.Matter.ID); err != nil {
 		return nil, err
 	}
+	d.here = d.at()
+	if d.opener, err = s.Engine.Opener(ctx, tx, viewerFrom(ctx).keys, d.state.Matter.ID); err != nil {
+		return nil, err
+	}
+	if d.readings, err = s.Engine.Readings(ctx, tx, d.opener, d.state.Matter.ID); err != nil {
+		return nil, err
+	}
 	if d.choices, err = s.Engine.Choices(ctx, tx, v, d.state.Matter.ID); err != nil {
 		return nil, err
 	}
@@ -78,6 +90,9 @@ func (s *Server) dossier(ctx context.Context, tx *store.Tx, v access.Viewer, say
 		return nil, err
 	}
 	if err := d.loadForward(ctx, tx); err != nil {
+		return nil, err
+	}
+	if err := d.loadSimilar(ctx, tx); err != nil {
 		return nil, err
 	}
 	return d, d.loadRelated(ctx, tx)
@@ -102,6 +117,9 @@ func (d *dossier) loadNames(ctx context.Context, tx *store.Tx) (err error) {
 	}
 	for _, a := range d.state.Assigned {
 		accounts = append(accounts, a.Account)
+	}
+	for _, r := range d.readings {
+		accounts = append(accounts, r.By.Account)
 	}
 	if d.people, err = d.s.Accounts.Names(ctx, tx, accounts); err != nil {
 		return err
@@ -136,9 +154,19 @@ func (d *dossier) who(ctx context.Context, tx *store.Tx, duties []string, bodies
 	}
 	var people []string
 	for _, h := range holders {
-		if h.Account != d.v.Account && !slices.Contains(people, h.Name) {
-			people = append(people, h.Name)
+		if h.Account == d.v.Account || slices.Contains(people, h.Name) {
+			continue
 		}
+		if len(d.facts.Named) > 0 { // else nobody can be kept away
+			other, err := d.s.Accounts.ViewerOf(ctx, tx, h.Account)
+			if err != nil {
+				return "", err
+			}
+			if _, kept := access.Recused(other, d.facts); kept {
+				continue
+			}
+		}
+		people = append(people, h.Name)
 	}
 	switch n := len(people); {
 	case n == 0:
@@ -169,20 +197,6 @@ func (d *dossier) loadRelated(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	return nil
-}
-
-// mayOpen reports whether the reader may read a compartment.
-func (d *dossier) mayOpen(compartment string) bool {
-	return d.kind != nil && access.MayOpen(d.v, d.kind, d.facts, compartment) == nil
-}
-
-// locked is a sealed part that the reader may not open, and who can.
-func (d *dossier) locked(what, compartment string) view.SealedPart {
-	who := d.say.T("staff.sealed.custodian")
-	if d.kind != nil && compartment != access.Identity {
-		who = d.say.List(d.s.duties(d.say, access.Openers(d.kind, d.facts, compartment)))
-	}
-	return view.SealedPart{What: what, Who: who}
 }
 
 func (d *dossier) at(parts ...string) string {
@@ -268,6 +282,9 @@ func (d *dossier) tabs(now string) []view.Link {
 	if d.kind != nil && d.kind.Reports && d.state.Matter.Source == "" {
 		tabs = append(tabs, view.Link{Text: d.say.T("staff.tab.messages"), Href: d.at("messages"), Current: now == "messages", Count: d.messageCount()})
 	}
+	if n := fileCount(d); n > 0 || d.kind != nil && d.state.Matter.Source == "" {
+		tabs = append(tabs, view.Link{Text: d.say.T("staff.tab.files"), Href: d.at("files"), Current: now == "files", Count: n})
+	}
 	return append(tabs,
 		view.Link{Text: d.say.T("staff.tab.timeline"), Href: d.at("timeline"), Current: now == "timeline", Count: len(d.history)},
 		view.Link{Text: d.say.T("staff.tab.related"), Href: d.at("related"), Current: now == "related", Count: len(d.related)})
@@ -309,7 +326,7 @@ func (d *dossier) actions() *view.ActionList {
 		}
 		out.Not = append(out.Not, no)
 	}
-	if d.mayOpen(access.File) {
+	if d.lawful(access.File) {
 		out.Can = append(out.Can, view.Action{Text: d.say.T("staff.note.add"), Href: d.at("note")})
 		if d.state.Matter.Source == "" {
 			out.Can = append(out.Can, view.Action{Text: d.say.T("staff.link.add"), Href: d.at("link")})
@@ -345,6 +362,10 @@ func (s *Server) matterPage(tab string, fill func(d *dossier, page *sheet)) view
 		if err != nil {
 			return err
 		}
+		d.here = d.at()
+		if tab != "" {
+			d.here = d.at(tab)
+		}
 		page := d.sheet(tab)
 		fill(d, &page)
 		return sheetView.Show(s.site, w, r, page)
@@ -372,6 +393,9 @@ func overviewTab(d *dossier, page *sheet) {
 	page.Sections = append(page.Sections, section{Heading: say.T("staff.summary"), List: &view.SummaryList{Rows: withValue(rows)}})
 	if came, ok := d.cameForward(); ok {
 		page.Sections = append(page.Sections, came)
+	}
+	if like, ok := d.alike(); ok {
+		page.Sections = append(page.Sections, like)
 	}
 	page.Sections = append(page.Sections, d.toldAtOpening()...)
 	if clocks := d.clocks(); len(clocks.Rows) > 0 {
@@ -557,12 +581,8 @@ func periodWords(say *words.Speaker, s string) string {
 }
 
 // sealedIn reads a sealed compartment of an entry: field by field.
-func sealedIn(e journal.Entry, compartment string) map[string]any {
-	var out map[string]any
-	raw, there := e.Sealed[compartment]
-	if !there || json.Unmarshal(raw, &out) != nil {
-		return nil
-	}
+func (d *dossier) sealedIn(e journal.Entry, compartment string) map[string]any {
+	out, _ := matter.Content(d.opener, e, compartment)
 	return out
 }
 
@@ -602,12 +622,12 @@ func (d *dossier) toldAtOpening() []section {
 // sealedRows splits what an entry has sealed into what the reader may read, and what stays shut.
 func (d *dossier) sealedRows(e journal.Entry) (open []view.SummaryRow, shut []view.SealedPart) {
 	fields := d.fieldsOf(e.Action)
-	for _, compartment := range []string{access.File, access.Reporter, access.Respondent, access.Identity} {
-		content := sealedIn(e, compartment)
-		if content == nil {
+	for _, compartment := range sealedParts {
+		if e.Sealed[compartment] == nil {
 			continue
 		}
-		if !d.mayOpen(compartment) || compartment == access.Identity && !d.identityOpened() {
+		content := d.sealedIn(e, compartment)
+		if !d.mayOpen(compartment) {
 			shut = append(shut, d.locked(compartmentName(d.say, compartment), compartment))
 			continue
 		}
@@ -768,7 +788,7 @@ func (d *dossier) notes() section {
 			shut = true
 			continue
 		}
-		text, _ := sealedIn(e.Entry, access.File)["text"].(string)
+		text, _ := d.sealedIn(e.Entry, access.File)["text"].(string)
 		t.Events = append(t.Events, view.Event{Title: d.say.T("staff.note"), By: d.s.actorName(d.say, d.people, e.By), At: e.At, Text: text})
 	}
 	switch {
@@ -834,10 +854,10 @@ func messagesTab(d *dossier, page *sheet) {
 	t := &view.Timeline{}
 	for i := len(d.history) - 1; i >= 0; i-- {
 		e := d.history[i]
-		content := sealedIn(e.Entry, access.Reporter)
-		if e.Action == matter.ActionOpen || content == nil {
+		if e.Action == matter.ActionOpen || e.Sealed[access.Reporter] == nil {
 			continue
 		}
+		content := d.sealedIn(e.Entry, access.Reporter)
 		ev := view.Event{Title: d.l.action(d.state.Matter.Kind, e.Action), By: d.s.actorName(d.say, d.people, e.By), At: e.At}
 		if d.mayOpen(access.Reporter) {
 			ev.Text = d.texts(e.Action, content)
@@ -873,6 +893,7 @@ func timelineTab(d *dossier, page *sheet) {
 		t.Events = append(t.Events, d.event(d.history[i]))
 	}
 	page.Sections = append(page.Sections, section{Heading: d.say.T("ui.timeline"), Quiet: d.say.T("staff.timeline.hint"), Timeline: t})
+	page.Sections = append(page.Sections, d.readingsSection()...)
 }
 
 // event tells one entry: who did what, when, and what it changed.

@@ -88,10 +88,16 @@ func staffNav(r *http.Request, say *words.Speaker, v access.Viewer) []view.Link 
 		{Text: say.T("staff.nav.bodies"), Href: "/staff/bodies", Current: strings.HasPrefix(path, "/staff/bodies")},
 		{Text: say.T("staff.nav.officials"), Href: "/staff/officials", Current: strings.HasPrefix(path, "/staff/officials")},
 	}
+	if holdsDesk(v) {
+		nav = append(nav, view.Link{Text: say.T("flood.title"), Href: "/staff/arrivals", Current: strings.HasPrefix(path, "/staff/arrivals")})
+	}
 	if draws(v) {
 		nav = append(nav, view.Link{Text: say.T("inspections.nav"), Href: "/staff/inspections", Current: strings.HasPrefix(path, "/staff/inspections")})
 	}
 	nav = append(nav, view.Link{Text: say.T("figures.nav"), Href: "/figures", Current: strings.HasPrefix(path, "/figures")})
+	if access.MayReadLaw(v) {
+		nav = append(nav, view.Link{Text: say.T("law.nav"), Href: "/staff/law", Current: path == "/staff/law"})
+	}
 	if isAdmin(v) {
 		nav = append(nav, view.Link{Text: say.T("staff.nav.admin"), Href: "/admin", Current: strings.HasPrefix(path, "/admin")})
 	}

@@ -40,6 +40,13 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) error {
 		Shell: view.Shell{Title: say.T("staff.nav.work"), Staff: true}, Heading: say.T("staff.nav.work"),
 		Lede: say.N("staff.work.count", int64(len(todo.Overdue)+len(todo.Today)+len(todo.Week)+len(todo.Later))),
 	}
+	waits, err := s.dutiesNote(r)
+	if err != nil {
+		return err
+	}
+	if waits != nil {
+		page.Sections = append(page.Sections, section{Note: waits})
+	}
 	if kinds := s.startable(v); len(kinds) > 0 {
 		page.Buttons = []view.Link{{Text: say.T("staff.new.title"), Href: "/staff/new"}}
 	}
@@ -472,7 +479,7 @@ func (s *Server) plan(r *http.Request, refs []string) (handOver, error) {
 				if err != nil {
 					return err
 				}
-				if !access.IsNamed(who, f) {
+				if matter.MayBeGiven(who, k, st, f) {
 					shared[h.Account]++
 					name[h.Account] = h.Name
 				}
