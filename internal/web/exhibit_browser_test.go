@@ -73,7 +73,9 @@ func TestFilesInABrowser(t *testing.T) {
 		breaks.Store(2)
 		hold.Store(1)
 		choose("film of the gate.mp4", 3*exhibit.Chunk+100)
-		w.until(tab, func() bool { return tab.Has(`.pl-file[data-state="lost"]`) || tab.Has(`.pl-file[data-state="sending"]`) })
+		w.until(tab, func() bool {
+			return tab.Has(`.pl-file[data-state="lost"]`) || tab.Has(`.pl-file[data-state="sending"]`)
+		})
 		look("sending")
 		hold.Store(0)
 		w.until(tab, func() bool { return tab.Has("article.pl-message") })
@@ -97,7 +99,9 @@ func TestFilesInABrowser(t *testing.T) {
 		look("paused")
 		hold.Store(0)
 		tab.Press(".pl-file button") // go on
-		w.until(tab, func() bool { return browser.Evaluate[int](tab, `document.querySelectorAll("article.pl-message").length`) == 2 })
+		w.until(tab, func() bool {
+			return browser.Evaluate[int](tab, `document.querySelectorAll("article.pl-message").length`) == 2
+		})
 		// One that cannot be taken is said, and does not hold up the page.
 		choose("empty.txt", 0)
 		w.until(tab, func() bool { return tab.Has(`.pl-file[data-state="failed"]`) })
