@@ -35,10 +35,6 @@ type Tied struct {
 	Kind     string
 }
 
-// sameSQL makes of a first set of ids the set of every entry that is one person with one of them.
-const sameSQL = `SELECT e.other FROM same s JOIN (SELECT id AS one, merged_into AS other FROM official WHERE merged_into <> 0
-	UNION ALL SELECT merged_into, id FROM official WHERE merged_into <> 0) e ON e.one = s.id`
-
 // People returns what the register says of accounts, each with its own entry in it (0: none), on a day.
 func People(ctx context.Context, tx *store.Tx, who map[ref.AccountID]ref.OfficialID, day string) (map[ref.AccountID]Person, error) {
 	out := make(map[ref.AccountID]Person, len(who))
@@ -63,24 +59,77 @@ func People(ctx context.Context, tx *store.Tx, who map[ref.AccountID]ref.Officia
 
 // sameAs returns every entry of the register that is the same person, the one asked for first.
 func sameAs(ctx context.Context, tx *store.Tx, id ref.OfficialID) ([]ref.OfficialID, error) {
-	found, err := tx.Query(ctx, `WITH RECURSIVE same(id) AS (SELECT CAST($1 AS BIGINT) UNION `+sameSQL+`) SELECT id FROM same`, int64(id))
+	all, err := merged(ctx, tx, "official", []ref.OfficialID{id})
 	if err != nil {
 		return nil, fmt.Errorf("register: who is %d: %w", id, err)
 	}
-	all, err := store.Collect(found, func(r *store.Rows) (id ref.OfficialID, err error) { return id, r.Scan(&id) })
-	if err != nil {
-		return nil, fmt.Errorf("register: who is %d: %w", id, err)
-	}
-	slices.SortFunc(all, func(a, b ref.OfficialID) int {
-		switch {
-		case a == b:
-			return 0
-		case a == id || b != id && a < b:
-			return -1
+	return all[id], nil
+}
+
+// merged returns, for each of some officials or bodies, all that are one with it by mergers: itself first, then the others in
+// order. Mergers are few and their chains short, so that asking step by step is quicker than a recursive query.
+func merged[T ~int64](ctx context.Context, tx *store.Tx, table string, ids []T) (map[T][]T, error) {
+	root := map[T]T{} // of everything met, the least of those it is one with
+	var find func(id T) T
+	find = func(id T) T {
+		if up := root[id]; up != id {
+			root[id] = find(up)
 		}
-		return 1
-	})
-	return all, nil
+		return root[id]
+	}
+	next := []T{}
+	meet := func(id T) {
+		if _, met := root[id]; !met {
+			root[id] = id
+			next = append(next, id)
+		}
+	}
+	for _, id := range ids {
+		meet(id)
+	}
+	for len(next) > 0 {
+		some := next[:min(len(next), 200)]
+		next = next[len(some):]
+		var args []any
+		list := marks(&args, some)
+		found, err := tx.Query(ctx, `SELECT id, merged_into FROM `+table+` WHERE merged_into <> 0 AND id IN (`+list+`)
+			UNION ALL SELECT id, merged_into FROM `+table+` WHERE merged_into <> 0 AND merged_into IN (`+list+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+		for found.Next() {
+			var one, other T
+			if err := found.Scan(&one, &other); err != nil {
+				return nil, err
+			}
+			meet(one)
+			meet(other)
+			a, b := find(one), find(other)
+			root[max(a, b)] = min(a, b)
+		}
+		if err := found.Close(); err != nil {
+			return nil, err
+		}
+	}
+	groups := map[T][]T{}
+	for id := range root {
+		groups[find(id)] = append(groups[find(id)], id)
+	}
+	out := map[T][]T{}
+	for _, id := range ids {
+		all := slices.Clone(groups[find(id)])
+		slices.SortFunc(all, func(a, b T) int {
+			switch {
+			case a == b:
+				return 0
+			case a == id || b != id && a < b:
+				return -1
+			}
+			return 1
+		})
+		out[id] = all
+	}
+	return out, nil
 }
 
 // tiedTo returns the entries of the register of everybody whom an account, or one of its own entries, is tied to.
@@ -121,10 +170,13 @@ func PostsOf(ctx context.Context, tx *store.Tx, officials []ref.OfficialID) ([]H
 	if len(officials) == 0 {
 		return nil, nil
 	}
+	persons, err := merged(ctx, tx, "official", officials)
+	if err != nil {
+		return nil, fmt.Errorf("register: posts: %w", err)
+	}
 	var args []any
-	found, err := tx.Query(ctx, `WITH RECURSIVE same(id) AS (SELECT id FROM official WHERE id IN (`+marks(&args, officials)+`) UNION `+sameSQL+`)
-		SELECT p.body, b.sector, p.rank, p.valid_from, p.valid_to FROM post p JOIN body b ON b.id = p.body
-		WHERE p.official IN (SELECT id FROM same) ORDER BY p.official, p.no`, args...)
+	found, err := tx.Query(ctx, `SELECT p.body, b.sector, p.rank, p.valid_from, p.valid_to FROM post p JOIN body b ON b.id = p.body
+		WHERE p.official IN (`+marks(&args, everyone(persons))+`) ORDER BY p.official, p.no`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("register: posts: %w", err)
 	}
@@ -176,23 +228,25 @@ func placesOf(ctx context.Context, tx *store.Tx, held []Held) (map[ref.BodyID]*p
 	if err := found.Close(); err != nil {
 		return nil, fmt.Errorf("register: who stands above: %w", err)
 	}
-	found, err = tx.Query(ctx, `WITH RECURSIVE unit(of_body, id) AS (SELECT id, id FROM body WHERE id IN (`+list+`) UNION
-		SELECT u.of_body, e.other FROM unit u JOIN (SELECT id AS one, merged_into AS other FROM body WHERE merged_into <> 0
-		UNION ALL SELECT merged_into, id FROM body WHERE merged_into <> 0) e ON e.one = u.id) SELECT of_body, id FROM unit ORDER BY of_body, id`, args...)
+	units, err := merged(ctx, tx, "body", ids)
 	if err != nil {
 		return nil, fmt.Errorf("register: units: %w", err)
 	}
-	for found.Next() {
-		var of, id ref.BodyID
-		if err := found.Scan(&of, &id); err != nil {
-			return nil, fmt.Errorf("register: units: %w", err)
-		}
-		out[of].units = append(out[of].units, id)
-	}
-	if err := found.Close(); err != nil {
-		return nil, fmt.Errorf("register: units: %w", err)
+	for body, all := range units {
+		slices.Sort(all)
+		out[body].units = all
 	}
 	return out, nil
+}
+
+// everyone puts together what merged returned, without doubles.
+func everyone[T ~int64](groups map[T][]T) []T {
+	var out []T
+	for _, g := range groups {
+		out = append(out, g...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // marks adds ids to the arguments of a statement and returns their placeholders.
@@ -213,21 +267,33 @@ func Candidates(ctx context.Context, tx *store.Tx, named []ref.OfficialID) (map[
 	if len(named) == 0 {
 		return out, nil
 	}
+	persons, err := merged(ctx, tx, "official", named)
+	if err != nil {
+		return nil, fmt.Errorf("register: who could be kept away: %w", err)
+	}
+	places, err := unitsOf(ctx, tx, everyone(persons))
+	if err != nil {
+		return nil, err
+	}
 	var args []any
-	list := marks(&args, named)
-	with := `WITH RECURSIVE same(id) AS (SELECT id FROM official WHERE id IN (` + list + `) UNION ` + sameSQL + `),
-		place(id) AS (SELECT DISTINCT body FROM post WHERE official IN (SELECT id FROM same)),
-		near(id) AS (SELECT above FROM body_above WHERE body IN (SELECT id FROM place) UNION SELECT body FROM body_above WHERE above IN (SELECT id FROM place)),
-		person(official, id) AS (SELECT official, official FROM account WHERE official <> 0 UNION
-			SELECT s.official, e.other FROM person s JOIN (SELECT id AS one, merged_into AS other FROM official WHERE merged_into <> 0
-			UNION ALL SELECT merged_into, id FROM official WHERE merged_into <> 0) e ON e.one = s.id) `
-	found, err := tx.Query(ctx, with+`SELECT a.id, a.official FROM account a WHERE a.active = 1 AND (
-		a.id IN (SELECT account FROM tie WHERE account <> 0 AND other IN (SELECT id FROM same))
-		OR a.official <> 0 AND a.official IN (SELECT p.official FROM person p WHERE p.id IN (SELECT id FROM same)
-			OR p.id IN (SELECT official FROM tie WHERE official <> 0 AND other IN (SELECT id FROM same))
-			OR p.id IN (SELECT other FROM tie WHERE official <> 0 AND official IN (SELECT id FROM same))
-			OR p.id IN (SELECT t.other FROM tie t JOIN account b ON b.id = t.account WHERE b.official IN (SELECT id FROM same))
-			OR EXISTS (SELECT 1 FROM post x WHERE x.official = p.id AND x.body IN (SELECT id FROM near))))`, args...)
+	same := marks(&args, everyone(persons))
+	// The accounts of the persons themselves, of those tied to them, and of those who were entered twice, of whom only a closer
+	// look tells who they are.
+	ways := []string{
+		`SELECT id FROM account WHERE official <> 0 AND official IN (` + same + `)`,
+		`SELECT account FROM tie WHERE account <> 0 AND other IN (` + same + `)`,
+		`SELECT a.id FROM tie t JOIN account a ON a.official = t.official WHERE t.official <> 0 AND t.other IN (` + same + `)`,
+		`SELECT a.id FROM tie t JOIN account a ON a.official = t.other WHERE a.official <> 0 AND t.official <> 0 AND t.official IN (` + same + `)`,
+		`SELECT a.id FROM account b JOIN tie t ON t.account = b.id JOIN account a ON a.official = t.other WHERE a.official <> 0 AND t.account <> 0 AND b.official <> 0 AND b.official IN (` + same + `)`,
+		`SELECT a.id FROM account a JOIN official o ON o.id = a.official WHERE a.official <> 0 AND o.merged_into <> 0`,
+		`SELECT a.id FROM account a JOIN official o ON o.merged_into = a.official WHERE a.official <> 0 AND o.merged_into <> 0`,
+	}
+	if len(places) > 0 {
+		list := marks(&args, places)
+		ways = append(ways, `SELECT a.id FROM account a JOIN post x ON x.official = a.official WHERE a.official <> 0 AND (x.body IN (SELECT above FROM body_above WHERE body IN (`+list+`))
+			OR EXISTS (SELECT 1 FROM body_above ba WHERE ba.body = x.body AND ba.above IN (`+list+`)))`)
+	}
+	found, err := tx.Query(ctx, `SELECT id, official FROM account WHERE active = 1 AND id IN (`+strings.Join(ways, " UNION ")+`)`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("register: who could be kept away: %w", err)
 	}
@@ -241,4 +307,22 @@ func Candidates(ctx context.Context, tx *store.Tx, named []ref.OfficialID) (map[
 		out[a] = o
 	}
 	return out, found.Err()
+}
+
+// unitsOf returns the bodies at which somebody holds or held a post, with all those they are one with.
+func unitsOf(ctx context.Context, tx *store.Tx, officials []ref.OfficialID) ([]ref.BodyID, error) {
+	var args []any
+	found, err := tx.Query(ctx, `SELECT DISTINCT body FROM post WHERE official IN (`+marks(&args, officials)+`)`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("register: units: %w", err)
+	}
+	places, err := store.Collect(found, func(r *store.Rows) (id ref.BodyID, err error) { return id, r.Scan(&id) })
+	if err != nil {
+		return nil, fmt.Errorf("register: units: %w", err)
+	}
+	all, err := merged(ctx, tx, "body", places)
+	if err != nil {
+		return nil, fmt.Errorf("register: units: %w", err)
+	}
+	return everyone(all), nil
 }
