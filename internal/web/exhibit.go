@@ -320,8 +320,7 @@ type fileForm struct {
 	Action     string
 	Errors     []fileArrival // what did not arrive
 	Arrived    []fileArrival // what did, where something else did not
-	Max        string
-	All        string
+	Hint       string
 	Scripts    bool // it can come in pieces
 	Unfinished []halfFile
 	Words      []verifyWord
@@ -337,11 +336,16 @@ type halfFile struct {
 func (s *Server) fileForm(ctx context.Context, say *words.Speaker, in inbox) (fileForm, error) {
 	l := s.files.Limits()
 	out := fileForm{Action: in.home, Scripts: in.secret != nil}
-	if l.File > 0 {
-		out.Max = exhibit.Amount(l.File).String()
-	}
-	if l.Matter > 0 {
-		out.All = exhibit.Amount(l.Matter).String()
+	each, all := exhibit.Amount(l.File).String(), exhibit.Amount(l.Matter).String()
+	switch {
+	case l.File > 0 && l.Matter > 0:
+		out.Hint = say.T("files.hint.both", "max", each, "all", all)
+	case l.File > 0:
+		out.Hint = say.T("files.hint", "max", each)
+	case l.Matter > 0:
+		out.Hint = say.T("files.hint.all", "all", all)
+	default:
+		out.Hint = say.T("files.hint.any")
 	}
 	if in.secret == nil {
 		return out, nil

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"mime"
 	"net/http"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"plumbline/internal/journal"
 	"plumbline/internal/matter"
 	"plumbline/internal/store"
-	"plumbline/internal/vault"
 	"plumbline/internal/web/view"
 	"plumbline/internal/words"
 )
@@ -93,6 +93,7 @@ func (s *Server) showEvidence(w http.ResponseWriter, r *http.Request, came []fil
 		if err != nil {
 			return err
 		}
+		d.here = d.at("files")
 		page = evidencePage{Shell: d.sheet("files").Shell, Identity: d.identity(), Tabs: d.tabs("files"), Actions: d.actions(),
 			None: view.Empty{Title: say.T("staff.files.none"), Text: say.T("staff.files.none.text")}}
 		if in, refused = s.staffInbox(ctx, r, tx, d); refused != nil && fault.KindOf(refused) == fault.Internal {
@@ -102,11 +103,7 @@ func (s *Server) showEvidence(w http.ResponseWriter, r *http.Request, came []fil
 		if err != nil {
 			return err
 		}
-		opener, err := s.Engine.Opener(ctx, tx, keys(r), d.state.Matter.ID)
-		if err != nil {
-			return err
-		}
-		d.evidence(&page, opener, copies)
+		d.evidence(&page, copies)
 		return nil
 	})
 	if err != nil {
@@ -128,7 +125,7 @@ func (s *Server) showEvidence(w http.ResponseWriter, r *http.Request, came []fil
 }
 
 // evidence fills in the files, newest first.
-func (d *dossier) evidence(page *evidencePage, opener *vault.Opener, copies map[exhibit.ID]string) {
+func (d *dossier) evidence(page *evidencePage, copies map[exhibit.ID]string) {
 	for i := len(d.history) - 1; i >= 0; i-- {
 		e := d.history[i]
 		id, ok := isAttach(e.Entry)
@@ -140,7 +137,7 @@ func (d *dossier) evidence(page *evidencePage, opener *vault.Opener, copies map[
 		if e.Index != 0 {
 			file.Entry = d.say.T("staff.files.entry", "n", e.Index)
 		}
-		if a, ok := d.attached(opener, e.Entry); ok {
+		if a, ok := d.attached(e.Entry); ok {
 			file.Name, file.Type, file.Size, file.SHA256, file.Salt = a.Name, a.Type, d.say.Bytes(a.Size), a.SHA256, a.Salt
 			file.Original = d.at("files", id.String(), "original")
 			if copies[id] != "" {
@@ -165,12 +162,11 @@ func (d *dossier) sizeClass(class string) string {
 }
 
 // attached is what an entry says of its file, if the reader may read that and has opened it.
-func (d *dossier) attached(o *vault.Opener, e journal.Entry) (matter.Attached, bool) {
+func (d *dossier) attached(e journal.Entry) (matter.Attached, bool) {
 	if !d.mayOpen(access.File) {
 		return matter.Attached{}, false
 	}
-	values, _ := matter.Content(o, e, access.File)
-	return matter.AttachedOf(values)
+	return matter.AttachedOf(d.sealedIn(e, access.File))
 }
 
 // addStaffFiles takes the files of the form.
@@ -230,22 +226,18 @@ func (s *Server) fileOf(r *http.Request) (k exhibit.Kept, a matter.Attached, o e
 		if k, err = s.files.Find(r.Context(), tx, d.state.Matter.ID, id); err != nil {
 			return err
 		}
-		opener, err := s.Engine.Opener(r.Context(), tx, keys(r), d.state.Matter.ID)
-		if err != nil {
-			return err
-		}
 		for _, e := range d.history {
 			if other, ok := isAttach(e.Entry); !ok || other != id || e.N != k.N {
 				continue
 			}
-			if err := access.MayOpen(d.v, d.kind, d.facts, access.File); err != nil {
-				return err
-			}
-			var ok bool
-			if a, ok = d.attached(opener, e.Entry); !ok {
+			if !d.mayOpen(access.File) {
 				return fault.New(fault.Forbidden, "files.shut", nil)
 			}
-			o = opener
+			var ok bool
+			if a, ok = d.attached(e.Entry); !ok {
+				return fmt.Errorf("matter %s, entry %d: what is said of its file cannot be read", d.state.Matter.Ref, e.N)
+			}
+			o = d.opener
 			return nil
 		}
 		return fault.New(fault.NotFound, "fault.notfound", nil)
@@ -268,7 +260,7 @@ func (s *Server) staffOriginal(w http.ResponseWriter, r *http.Request) error {
 
 // staffCopy shows a working copy. It is the only thing that is ever shown: this program drew it itself.
 func (s *Server) staffCopy(w http.ResponseWriter, r *http.Request) error {
-	k, a, o, err := s.fileOf(r)
+	k, _, o, err := s.fileOf(r)
 	if err != nil {
 		return err
 	}
@@ -288,6 +280,5 @@ func (s *Server) staffCopy(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", k.Copy)
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'")
 	h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": "copy" + ending}))
-	_ = a // the name of the original stays with the original
 	return stream(w, r, src)
 }

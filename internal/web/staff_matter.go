@@ -465,6 +465,10 @@ func (d *dossier) value(f *pack.Field, v any) []string {
 		switch f.Type {
 		case pack.TypeChoice, pack.TypeReasonCode:
 			return []string{d.l.value(f.List, v)}
+		case pack.TypeQuestionnaire:
+			if q := d.pack.Questionnaire(v); q != nil {
+				return []string{d.l.text(q.Label, q.ID)}
+			}
 		case pack.TypeConduct:
 			return []string{d.l.conduct(v)}
 		case pack.TypeRank:
@@ -593,6 +597,8 @@ func (d *dossier) fieldsOf(action string) []pack.Field {
 		return nil
 	case action == matter.ActionOpen:
 		return d.kind.Fields
+	case action == matter.ActionAttach:
+		return []pack.Field{{ID: "name", Type: pack.TypeText, Label: pack.Text{d.say.Lang(): d.say.T("files.name")}}}
 	case action == matter.ActionNote:
 		return []pack.Field{{ID: "text", Type: pack.TypeLong, Label: pack.Text{d.say.Lang(): d.say.T("staff.note")}}}
 	}
@@ -623,8 +629,8 @@ func (d *dossier) toldAtOpening() []section {
 func (d *dossier) sealedRows(e journal.Entry) (open []view.SummaryRow, shut []view.SealedPart) {
 	fields := d.fieldsOf(e.Action)
 	for _, compartment := range sealedParts {
-		if e.Sealed[compartment] == nil {
-			continue
+		if e.Sealed[compartment] == nil || e.Action == matter.ActionAttach && compartment != access.File {
+			continue // of a file a reporter has the same description once more
 		}
 		content := d.sealedIn(e, compartment)
 		if !d.mayOpen(compartment) {
@@ -842,7 +848,7 @@ func peopleTab(d *dossier, page *sheet) {
 func (d *dossier) messageCount() int {
 	n := 0
 	for _, e := range d.history {
-		if e.Action != matter.ActionOpen && e.Sealed[access.Reporter] != nil {
+		if e.Action != matter.ActionOpen && e.Action != matter.ActionAttach && e.Sealed[access.Reporter] != nil {
 			n++
 		}
 	}
@@ -854,7 +860,7 @@ func messagesTab(d *dossier, page *sheet) {
 	t := &view.Timeline{}
 	for i := len(d.history) - 1; i >= 0; i-- {
 		e := d.history[i]
-		if e.Action == matter.ActionOpen || e.Sealed[access.Reporter] == nil {
+		if e.Action == matter.ActionOpen || e.Action == matter.ActionAttach || e.Sealed[access.Reporter] == nil {
 			continue
 		}
 		content := d.sealedIn(e.Entry, access.Reporter)

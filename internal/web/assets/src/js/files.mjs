@@ -15,7 +15,7 @@ const home = new URL(form.action).pathname
 const retry = [1, 2, 5, 10, 20, 30] // seconds
 
 root.querySelector('[data-files-plain]').hidden = true
-send.hidden = true
+send.remove() // choosing is enough
 
 const rows = []
 let working = false
