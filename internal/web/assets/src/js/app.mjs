@@ -6,6 +6,7 @@ import { charts } from './charts.mjs'
 import { rows } from './rows.mjs'
 import { reveal } from './reveal.mjs'
 import { small } from './small.mjs'
+import { work } from './work.mjs'
 
 document.body.classList.add('js-enabled', 'govuk-frontend-supported')
 for (const component of [Button, CharacterCount, Checkboxes, ErrorSummary, ExitThisPage, NotificationBanner, SkipLink]) {
@@ -15,3 +16,4 @@ charts(document)
 rows(document)
 reveal(document)
 small(document)
+work(document)
