@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -69,6 +70,11 @@ type Followers struct {
 // NewFollowers returns the followers, not yet running.
 func NewFollowers(db *store.DB, log *slog.Logger, list ...Follower) *Followers {
 	return &Followers{db: db, log: log, seq: NewSequencer(db, log), list: list}
+}
+
+// With returns these followers and more, not yet running.
+func (fs *Followers) With(more ...Follower) *Followers {
+	return NewFollowers(fs.db, fs.log, append(slices.Clone(fs.list), more...)...)
 }
 
 // Run numbers the journal and moves the followers along until ctx ends.

@@ -138,14 +138,14 @@ type logPage struct {
 	Key       string   // the one that people copy
 	More      []string // longer ones, and those before that still sign
 	Witnesses []string
-	Address   string // of the log, as the reader reached it
+	Address   string // of the log, as one would write it
 }
 
 var logView = view.Page[logPage]("public/log")
 
 func (s *Server) showLog(w http.ResponseWriter, r *http.Request) error {
 	say := words.From(r.Context())
-	page := logPage{Shell: view.Shell{Title: say.T("log.title")}, Address: s.origin(r) + "/log"}
+	page := logPage{Shell: view.Shell{Title: say.T("log.title")}, Address: say.T("log.somewhere")}
 	var latest ledger.Checkpoint
 	var origin string
 	var keys []string

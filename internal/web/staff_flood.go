@@ -243,7 +243,7 @@ const similarMost = 5
 
 // loadSimilar finds reports that say the same, for those who may read this one and those.
 func (d *dossier) loadSimilar(ctx context.Context, tx *store.Tx) error {
-	if d.kind == nil || !d.kind.Reports || !d.mayOpen(access.File) {
+	if d.kind == nil || !d.kind.Reports || !d.lawful(access.File) {
 		return nil
 	}
 	found, err := d.s.like.Find(ctx, tx, d.state.Matter.ID, 4*similarMost)
