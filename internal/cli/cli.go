@@ -68,6 +68,7 @@ type root struct {
 	Official officialCmd `cmd:"" group:"run" help:"Enter officials and the posts they hold."`
 	Account  accountCmd  `cmd:"" group:"run" help:"Manage accounts and the duties they hold."`
 	Access   accessCmd   `cmd:"" group:"run" help:"Say who may do what, and by which rule."`
+	Vault    vaultCmd    `cmd:"" group:"run" help:"Look after the keys of desks: who can open them, and how they are recovered."`
 	Log      logCmd      `cmd:"" group:"run" help:"Look after the public log: its state and the key that signs it."`
 	Doctor   doctorCmd   `cmd:"" group:"run" help:"Check the machine and the database, and say what to do."`
 	Version  versionCmd  `cmd:"" group:"run" help:"Print the version and how this program was built."`

@@ -26,6 +26,7 @@ type serveCmd struct {
 	logKeyFlag
 	oidcFlags
 	fileFlags
+	guardFlags
 	Listen      string        `name:"listen" env:"PLUMBLINE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the pages."`
 	BehindProxy bool          `name:"behind-proxy" env:"PLUMBLINE_BEHIND_PROXY" help:"A web server that speaks TLS stands in front: cookies are marked as secure, and /metrics is not served on this address."`
 	Metrics     string        `name:"metrics" env:"PLUMBLINE_METRICS" placeholder:"ADDR" help:"Serve /metrics on an address of its own."`
@@ -59,6 +60,9 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	opts := serveOptions{oidc: elsewhere, listener: l, signer: signer, secure: c.BehindProxy, behindProxy: c.BehindProxy, drain: c.Drain, exitURL: c.ExitURL, files: a.files(t, c.DB, c.limits())}
+	if opts.guarded, err = c.guarded(a, t); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	if c.Metrics != "" {
 		if opts.metrics, err = listen(c.Metrics); err != nil {
 			return errors.Join(err, l.Close())
@@ -94,7 +98,9 @@ type serveOptions struct {
 	behindProxy bool
 	drain       time.Duration
 	exitURL     string
+	oidc        *web.OIDC
 	files       *exhibit.Files
+	guarded     guarded
 	ready       func()
 }
 
@@ -114,15 +120,20 @@ func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
 	handler, err := web.New(web.Deps{
 		DB: a.db, Engine: a.engine, Files: o.files, Office: a.office, Accounts: a.accounts, Figures: a.tally, Ledger: a.ledger,
 		Book: book(), Log: t.log, Now: a.now, Secure: o.secure, ExitURL: o.exitURL, OIDC: o.oidc,
+		Notices: o.guarded.notices, Onion: o.guarded.onion, Flood: o.guarded.flood,
 	})
 	if err != nil {
 		return err
+	}
+	followers := a.followers
+	if o.guarded.notices != nil {
+		followers = followers.With(o.guarded.notices)
 	}
 	config := server.Config{
 		DB: a.db, Handler: handler, Log: t.log, Version: readBuild().Version,
 		Listen: o.listener, Metrics: o.metrics, BehindProxy: o.behindProxy, Drain: o.drain, Ready: o.ready,
 		Parts: []server.Part{
-			{Name: "followers", Run: a.followers.Run},
+			{Name: "followers", Run: followers.Run},
 			{Name: server.SigningPart, Run: o.signer.Run},
 			{Name: "clocks", Run: every(clockEvery, func(ctx context.Context) error {
 				n, err := a.engine.RunClocks(ctx)
@@ -142,6 +153,7 @@ func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
 			})},
 		},
 	}
+	config.Parts = append(config.Parts, o.guarded.parts(a)...)
 	if a.witnesses != nil {
 		config.Witnesses = a.witnesses.Status
 	}

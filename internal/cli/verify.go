@@ -14,6 +14,7 @@ import (
 	"plumbline/internal/rows"
 	"plumbline/internal/sample"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 	"plumbline/verify"
 )
 
@@ -109,7 +110,7 @@ func (a *app) verify(ctx context.Context, t *terminal, v ledger.Verification, qu
 	report.Differences = append(report.Differences, v.Differences...)
 	bar = t.progress("Record", "entries", quiet)
 	found, err := matter.Verify(ctx, a.db, func(done, total int64) { report.Entries = total; bar.at(done, total) },
-		account.Folder{}, office.PackFolder{}, office.SettingFolder{}, sample.Folder{})
+		account.Folder{}, vault.Folder{}, office.PackFolder{}, office.SettingFolder{}, sample.Folder{})
 	bar.end()
 	if err != nil {
 		return report, err

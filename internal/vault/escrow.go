@@ -82,6 +82,15 @@ func escrowNow(ctx context.Context, tx *store.Tx) (e Escrow, err error) {
 	return e, err
 }
 
+// Escrow is the escrow in use; NotFound if there is none.
+func (v *Vault) Escrow(ctx context.Context, tx *store.Tx) (Escrow, error) { return escrowNow(ctx, tx) }
+
+// Outside lists who belongs to a desk and cannot open its key.
+func (v *Vault) Outside(ctx context.Context, tx *store.Tx, desk int64) ([]ref.AccountID, error) {
+	return each(ctx, tx, func(r *store.Rows) (id ref.AccountID, err error) { return id, r.Scan(&id) },
+		`SELECT account FROM vault_member WHERE desk = $1 AND sealed IS NULL ORDER BY account`, desk)
+}
+
 func escrowAbout(id int64) string { return fmt.Sprintf("plumbline escrow %d", id) }
 
 // Split makes an escrow: officers shares, of which need together open every desk. It replaces the one before, whose shares
