@@ -689,9 +689,6 @@ func (s *Server) resetPage(w http.ResponseWriter, r *http.Request) error {
 	var alone []account.Grant
 	has := false
 	err = s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-		if s.Vault == nil {
-			return nil
-		}
 		if has, err = s.Vault.HasKey(r.Context(), tx, st.Account.ID); err != nil || !has {
 			return err
 		}

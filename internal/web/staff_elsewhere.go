@@ -175,7 +175,20 @@ func (s *Server) claims(r *http.Request, kept url.Values) (c account.Claims, err
 	if err := id.Claims(&more); err != nil {
 		return c, err
 	}
-	return account.Claims{Issuer: s.OIDC.Issuer, Subject: id.Subject, Email: more.Email, Verified: more.Verified}, nil
+	c = account.Claims{Issuer: s.OIDC.Issuer, Subject: id.Subject, Email: more.Email, Verified: more.Verified}
+	if c.Email != "" || p.UserInfoEndpoint() == "" {
+		return c, nil
+	}
+	// Many issuers tell the address on request only.
+	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(token))
+	if err != nil {
+		return c, fmt.Errorf("ask who it is: %w", err)
+	}
+	if info.Subject != c.Subject {
+		return c, errors.New("the issuer tells of somebody else")
+	}
+	c.Email, c.Verified = info.Email, info.EmailVerified
+	return c, nil
 }
 
 func (s *Server) unlinkPage(w http.ResponseWriter, r *http.Request) error {

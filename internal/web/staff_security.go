@@ -46,7 +46,7 @@ func (s *Server) waysPage(w http.ResponseWriter, r *http.Request) error {
 	var f account.Factors
 	var locks []vault.LockInfo
 	err := s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-		if f, err = s.Accounts.Factors(r.Context(), tx, v.viewer.Account); err != nil || s.Vault == nil {
+		if f, err = s.Accounts.Factors(r.Context(), tx, v.viewer.Account); err != nil {
 			return err
 		}
 		locks, err = s.Vault.Locks(r.Context(), tx, v.viewer.Account)
@@ -130,7 +130,7 @@ func (s *Server) newPasskeyForm(r *http.Request) formPage {
 		},
 	}
 	page.Title = page.Heading
-	if s.Vault != nil && viewerFrom(r.Context()).keys == nil {
+	if viewerFrom(r.Context()).keys == nil {
 		page.Warn = say.T("ways.passkey.locked")
 		page.More = view.Link{Text: say.T("unlock.title"), Href: "/staff/unlock?return=/staff/account/passkeys/new"}
 	}
@@ -162,7 +162,6 @@ func (s *Server) newPasskey(w http.ResponseWriter, r *http.Request) error {
 	key := "flash.passkey"
 	secret, keys := prfSecret(r, lock), viewerFrom(ctx).keys
 	switch {
-	case s.Vault == nil:
 	case keys == nil || secret.Bytes == nil:
 		key = "flash.passkey-signs"
 	default:
@@ -265,9 +264,6 @@ func (s *Server) removePhrasePage(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (s *Server) removePhrase(w http.ResponseWriter, r *http.Request) error {
-	if s.Vault == nil {
-		return view.Redirect(w, r, "/staff/account/ways")
-	}
 	return s.doneWithWays(w, r, func(tx *store.Tx) error {
 		return s.Vault.DropLock(r.Context(), tx, viewer(r).Account, vault.Phrase, "")
 	})

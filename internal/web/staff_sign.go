@@ -114,9 +114,6 @@ func (s *Server) signInAgain(w http.ResponseWriter, r *http.Request, field, key 
 // unlocked opens somebody's key with what they signed in with, or makes it if they have none and may. Nil: it could not be
 // opened in this way; they are asked for another.
 func (s *Server) unlocked(ctx context.Context, id ref.AccountID, secret vault.Secret, enrol bool) (*vault.Keys, error) {
-	if s.Vault == nil {
-		return nil, nil
-	}
 	if enrol {
 		has, err := s.hasKey(ctx, id)
 		if err != nil {
@@ -137,9 +134,6 @@ func (s *Server) unlocked(ctx context.Context, id ref.AccountID, secret vault.Se
 }
 
 func (s *Server) hasKey(ctx context.Context, id ref.AccountID) (has bool, err error) {
-	if s.Vault == nil {
-		return false, nil
-	}
 	err = s.DB.Read(ctx, func(tx *store.Tx) error { has, err = s.Vault.HasKey(ctx, tx, id); return err })
 	return has, err
 }
@@ -154,7 +148,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, in account.Sessio
 	if in.Temporary {
 		return view.Redirect(w, r, "/staff/account/password")
 	}
-	if keys == nil && s.Vault != nil && way != account.WayPassword {
+	if keys == nil && way != account.WayPassword {
 		return view.Redirect(w, r, "/staff/unlock?return="+url.QueryEscape(back))
 	}
 	return view.Redirect(w, r, back)
@@ -164,7 +158,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, in account.Sessio
 // can open is sealed to that token, which only their browser has.
 func (s *Server) open(w http.ResponseWriter, r *http.Request, in account.Session, keys *vault.Keys, way string) error {
 	ctx := r.Context()
-	if s.Vault != nil {
+	if keys == nil { // else they go on, under the new token
 		s.Vault.CloseSession(s.sessions.Token(ctx))
 	}
 	if err := s.sessions.RenewToken(ctx); err != nil {
@@ -300,9 +294,7 @@ func (s *Server) signInCode(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
-	if s.Vault != nil {
-		s.Vault.CloseSession(s.sessions.Token(r.Context()))
-	}
+	s.Vault.CloseSession(s.sessions.Token(r.Context()))
 	if err := s.sessions.Destroy(r.Context()); err != nil {
 		return err
 	}
@@ -418,7 +410,7 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 	id, keys := viewer(r).Account, viewerFrom(r.Context()).keys
 	in, err := account.Session{}, twice(r)
 	if err == nil {
-		if keys == nil && s.Vault != nil {
+		if keys == nil {
 			if keys, err = s.unlocked(ctx, id, vault.Secret{Kind: vault.Password, Bytes: []byte(old)}, false); err != nil {
 				return err
 			}
@@ -446,9 +438,6 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 
 // relocked locks somebody's key with a new secret as well, or makes their first.
 func (s *Server) relocked(ctx context.Context, id ref.AccountID, keys *vault.Keys, secret vault.Secret) (*vault.Keys, error) {
-	if s.Vault == nil {
-		return nil, nil
-	}
 	if keys == nil {
 		return s.unlocked(ctx, id, secret, true)
 	}
@@ -557,7 +546,7 @@ type unlockWays struct {
 
 func (s *Server) unlockWays(ctx context.Context, id ref.AccountID) (w unlockWays, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
-		if w.signs, err = s.Accounts.HasPassword(ctx, tx, id); err != nil || s.Vault == nil {
+		if w.signs, err = s.Accounts.HasPassword(ctx, tx, id); err != nil {
 			return err
 		}
 		if w.has, err = s.Vault.HasKey(ctx, tx, id); err != nil {
@@ -575,7 +564,7 @@ func (s *Server) unlockWays(ctx context.Context, id ref.AccountID) (w unlockWays
 }
 
 func (s *Server) unlockPage(w http.ResponseWriter, r *http.Request) error {
-	if s.Vault == nil || viewerFrom(r.Context()).keys != nil {
+	if viewerFrom(r.Context()).keys != nil {
 		return view.Redirect(w, r, localPath(r.FormValue("return"), "/staff"))
 	}
 	page, _, err := s.unlockForm(r)
@@ -588,9 +577,6 @@ func (s *Server) unlockPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) unlock(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
-	}
-	if s.Vault == nil {
-		return view.Redirect(w, r, "/staff")
 	}
 	page, ways, err := s.unlockForm(r)
 	if err != nil {

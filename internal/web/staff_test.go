@@ -160,7 +160,8 @@ func TestTheDoor(t *testing.T) {
 	wrong := o.Stranger().Post("/staff/sign-in", url.Values{"login": {"reviewer"}, "password": {"not it"}})
 	nobody := o.Stranger().Post("/staff/sign-in", url.Values{"login": {"nobody"}, "password": {"not it"}})
 	wrong.Is(http.StatusUnprocessableEntity).Sees("The login or the password is not right").SeesNot("not it")
-	if strings.ReplaceAll(wrong.Body, "reviewer", "nobody") != nobody.Body {
+	padding := regexp.MustCompile(`(?s)<!--.*?-->`)
+	if padding.ReplaceAllString(strings.ReplaceAll(wrong.Body, "reviewer", "nobody"), "") != padding.ReplaceAllString(nobody.Body, "") {
 		t.Error("the answer tells whether the account exists")
 	}
 	if got := o.Stranger().Post("/staff/assign", url.Values{"m": {"x"}}); got.Path() != "/staff/sign-in" {

@@ -299,7 +299,7 @@ func (v *Visitor) send(method, path string, form url.Values, header http.Header)
 func (p *Page) Path() string { return p.URL.Path }
 
 var (
-	tags   = regexp.MustCompile(`(?s)<(script|style|head).*?</(script|style|head)>|<[^>]*>`)
+	tags   = regexp.MustCompile(`(?s)<(script|style|head)\b.*?</(script|style|head)>|<[^>]*>`)
 	spaces = regexp.MustCompile(`\s+`)
 )
 
