@@ -318,6 +318,23 @@ func (v *Vault) Alone(ctx context.Context, tx *store.Tx, account ref.AccountID, 
 	return holds && !others, nil
 }
 
+// Member is somebody who belongs to a desk.
+type Member struct {
+	Account ref.AccountID
+	Opens   bool
+}
+
+// Members lists who belongs to a desk, and who of them can open it.
+func (v *Vault) Members(ctx context.Context, tx *store.Tx, d Desk) ([]Member, error) {
+	return each(ctx, tx, func(r *store.Rows) (m Member, err error) {
+		var sealed int64
+		err = r.Scan(&m.Account, &sealed)
+		m.Opens = sealed == 1
+		return m, err
+	}, `SELECT m.account, CASE WHEN m.sealed IS NULL THEN 0 ELSE 1 END FROM vault_member m JOIN vault_desk d ON d.id = m.desk
+		WHERE d.duty = $1 AND d.body = $2 AND d.gone = 0 ORDER BY m.account`, d.Duty, int64(d.Body))
+}
+
 // Waiting is somebody who belongs to a desk and cannot open it yet.
 type Waiting struct {
 	Account ref.AccountID

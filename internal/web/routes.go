@@ -158,6 +158,10 @@ func (s *Server) routes() []route {
 		{"GET /staff/matters/{ref}/files/{id}/original", staff, s.staffOriginal},
 		{"GET /staff/matters/{ref}/files/{id}/copy", staff, s.staffCopy},
 
+		// staff_desks.go
+		{"GET /staff/desks", staff, s.desks},
+		{"POST /staff/desks", staff, s.letIn},
+
 		// staff_open.go
 		{"POST /staff/matters/{ref}/open", staff, s.openSealed},
 

@@ -188,7 +188,7 @@ func (s *Server) hold(ctx context.Context, keys *vault.Keys) error {
 		return err
 	}
 	s.sessions.Put(ctx, account.SessionKeys, sealed)
-	return nil
+	return s.settleKeys(ctx, keys)
 }
 
 // deviceCookie is by what a browser is known in which an account has signed in before.

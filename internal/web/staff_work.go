@@ -47,6 +47,11 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) error {
 	if waits != nil {
 		page.Sections = append(page.Sections, section{Note: waits})
 	}
+	notes, err := s.deskNotes(r)
+	if err != nil {
+		return err
+	}
+	page.Sections = append(page.Sections, notes...)
 	if kinds := s.startable(v); len(kinds) > 0 {
 		page.Buttons = []view.Link{{Text: say.T("staff.new.title"), Href: "/staff/new"}}
 	}
