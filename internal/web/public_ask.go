@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"plumbline/internal/calendar"
 	"plumbline/internal/fault"
@@ -28,6 +29,7 @@ const (
 	ctlLast  = "_l."    // + name: what was looked for last
 	ctlOpen  = "_o."    // + name: the body whose parts are shown
 	ctlRows  = "_r."    // + name: how many rows there are
+	ctlShown = "_shown" // the questions on the page of an open report: an answer may bring up more
 )
 
 // asker makes questions for the public of the fields that a pack asks for, with what was typed so far.
@@ -96,6 +98,35 @@ func asksPublic(f *pack.Field) bool {
 		return false
 	}
 	return true
+}
+
+// due are the fields of those given that are asked, given what was answered so far, in their order. They come back without
+// their conditions: now required means required.
+func (a *asker) due(k *pack.Kind, st matter.State, fields []pack.Field, now time.Time) ([]pack.Field, error) {
+	given, _ := matter.ParseForm(a.p, fields, view.Values(a.sent)) // what is wrong is said where it is asked
+	env := matter.Env(a.p, st, matter.World{Now: now, Tree: a.tree})
+	for name, v := range given {
+		switch v.(type) {
+		case string, int64, bool, map[string]string:
+			env.F[name] = v
+		}
+	}
+	var out []pack.Field
+	for i := range fields {
+		f := fields[i]
+		if !asksPublic(&f) {
+			continue
+		}
+		asked, err := a.p.Asked(k, &f, env)
+		if err != nil {
+			return nil, err
+		}
+		if asked {
+			f.When = ""
+			out = append(out, f)
+		}
+	}
+	return out, nil
 }
 
 // owns reports whether an input of that name belongs to the field.
@@ -474,6 +505,14 @@ func (a *asker) read(fields []pack.Field) (matter.Values, []fault.Field, error) 
 			if f.Type == pack.TypeBody && a.tree.ByCode(v) == nil {
 				wrong = append(wrong, fault.Field{Name: f.ID, Key: "field.no-body", Args: fault.Args{"code": v}})
 			}
+		case matter.EarlierValue:
+			known, err := v.Known(a.ctx, a.tx)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !known {
+				wrong = append(wrong, fault.Field{Name: f.ID, Key: "field.no-receipt"})
+			}
 		case matter.OfficialValue:
 			if v.ID == 0 {
 				continue
@@ -510,6 +549,8 @@ func (a *asker) answer(f *pack.Field, v any) ([]string, error) {
 			return []string{v.Described}, err
 		}
 		return []string{strings.TrimSuffix(o.Name+" · "+a.post(*o), " · ")}, nil
+	case matter.EarlierValue:
+		return []string{a.say.T("public.check.earlier")}, nil
 	case map[string]string:
 		return a.sheetAnswer(f, v), nil
 	case []matter.AllegationValue:

@@ -381,15 +381,11 @@ func (v *reporterView) messages(page *statusPage) {
 		msg := message{At: e.At, Mine: v.byReporter(e.Entry), From: v.from(e.By)}
 		var fields []pack.Field
 		if a := v.k.Action(e.Action); a != nil {
-			fields, msg.What = a.Fields, v.say.Text(a.Label)
+			fields, msg.What = v.p.FieldsOf(a, e.Fields), v.say.Text(a.Label)
 		}
-		for _, f := range fields {
-			switch x := content[f.ID].(type) {
-			case string:
-				msg.Lines = append(msg.Lines, labelled(v.say.Text(f.Label), x, len(content) > 1))
-			case json.Number, float64, bool:
-				text, _ := json.Marshal(x) // a plain value
-				msg.Lines = append(msg.Lines, labelled(v.say.Text(f.Label), string(text), true))
+		for i := range fields {
+			if said := v.said(&fields[i], content[fields[i].ID]); said != "" {
+				msg.Lines = append(msg.Lines, labelled(v.say.Text(fields[i].Label), said, len(fields) > 1 && len(content) > 1))
 			}
 		}
 		if msg.Mine {
@@ -402,6 +398,29 @@ func (v *reporterView) messages(page *statusPage) {
 	if len(page.Messages) > 0 && !page.Messages[0].Mine && !v.now().Final {
 		page.Waiting = &view.Note{Title: v.say.T("public.status.message"), Text: v.say.T("public.status.message.text", "day", v.say.Day(page.Messages[0].At, v.s.Office.Zone())), Link: view.Link{Text: v.say.T("public.status.read"), Href: "#messages"}}
 	}
+}
+
+// said is an answer in words, as it was given in a step.
+func (v *reporterView) said(f *pack.Field, x any) string {
+	a := asker{say: v.say, p: v.p, tree: v.names.tree}
+	switch x := x.(type) {
+	case string:
+		return a.text(f, x)
+	case float64: // a whole number, as JSON gives it back
+		return v.say.Number(int64(x))
+	case bool:
+		if x {
+			return v.say.T("ui.yes")
+		}
+		return v.say.T("ui.no")
+	case map[string]any:
+		sheet := map[string]string{}
+		for id, tick := range x {
+			sheet[id], _ = tick.(string)
+		}
+		return strings.Join(a.sheetAnswer(f, sheet), "\n")
+	}
+	return ""
 }
 
 func labelled(label, text string, several bool) string {
@@ -542,11 +561,19 @@ func (s *Server) actForm(ctx context.Context, tx *store.Tx, say *words.Speaker, 
 		Hidden: []view.Hidden{{Name: ctlAt, Value: strconv.FormatInt(v.st.Matter.N, 10)}}, Submit: say.T("public.act.send"),
 		Cancel: view.Link{Text: say.T("ui.cancel"), Href: "/follow"},
 	}
+	due, err := tree.due(v.k, v.st, c.Fields, s.Now())
+	if err != nil {
+		return page, err
+	}
 	var fields []*pack.Field
-	for i := range c.Fields {
-		if asksPublic(&c.Fields[i]) {
-			fields = append(fields, &c.Fields[i])
-		}
+	var shown []string
+	for i := range due {
+		fields, shown = append(fields, &due[i]), append(shown, due[i].ID)
+	}
+	page.Hidden = append(page.Hidden, view.Hidden{Name: ctlShown, Value: strings.Join(shown, " ")})
+	page.More = failure == nil && hasMore(shown, sent)
+	if c.Action.Answers != "" {
+		v.introduce(&page, c)
 	}
 	if failure != nil {
 		page.Errors = tree.fail(failure, fields...)
@@ -562,6 +589,28 @@ func (s *Server) actForm(ctx context.Context, tx *store.Tx, say *words.Speaker, 
 		}
 	}
 	return page, nil
+}
+
+// introduce says which questionnaire is being answered.
+func (v *reporterView) introduce(page *askPage, c matter.Choice) {
+	data, err := v.st.Matter.Values()
+	if err != nil {
+		return // the choice was made from the same values
+	}
+	id, _ := data[c.Action.Answers].(string)
+	if q := v.p.Questionnaire(id); q != nil {
+		page.Heading = v.say.Text(q.Label)
+		page.Lede = strings.TrimSpace(v.say.Text(q.Help) + " " + page.Lede)
+	}
+}
+
+// hasMore reports whether there are questions to be asked that were not on the page that was sent.
+func hasMore(due []string, sent url.Values) bool {
+	if !sent.Has(ctlShown) {
+		return false
+	}
+	shown := strings.Fields(sent.Get(ctlShown))
+	return slices.ContainsFunc(due, func(id string) bool { return !slices.Contains(shown, id) })
 }
 
 func choiceOf(v *reporterView, action string) (matter.Choice, error) {
@@ -634,6 +683,9 @@ func (s *Server) followAct(w http.ResponseWriter, r *http.Request) error {
 		return s.showActForm(w, r, code, r.PostForm, to, nil)
 	}
 	err = s.reporterAct(r, code)
+	if errors.Is(err, errMore) {
+		return s.showActForm(w, r, code, r.PostForm, "", nil)
+	}
 	if fault.Is(err, fault.Invalid) {
 		return s.showActForm(w, r, code, r.PostForm, "", s.explained(r, err))
 	}
@@ -696,25 +748,49 @@ func (s *Server) reporterAct(r *http.Request, code ref.ReceiptCode) error {
 		if err != nil {
 			return err
 		}
+		seen, _ := strconv.ParseInt(r.PostForm.Get(ctlAt), 10, 64) // what is no number has seen nothing
 		c, err := choiceOf(v, r.PathValue("action"))
 		if err != nil {
+			if v.tookSince(r.PathValue("action"), seen) {
+				return nil // a second press of the button, after the first has made the step impossible
+			}
 			return err
 		}
 		a := &asker{ctx: ctx, tx: tx, say: v.say, p: v.p, tree: v.names.tree, sent: r.PostForm, errors: map[string]string{}, self: v.k.Discloses}
-		values, wrong, err := a.read(slices.DeleteFunc(slices.Clone(c.Fields), func(f pack.Field) bool { return !asksPublic(&f) }))
-		if err == nil {
-			err = fault.InvalidFields(wrong)
-		}
+		due, err := a.due(v.k, v.st, c.Fields, s.Now())
 		if err != nil {
 			return err
 		}
-		seen, _ := strconv.ParseInt(r.PostForm.Get(ctlAt), 10, 64) // what is no number has seen nothing
+		values, wrong, err := a.read(due)
+		if err != nil {
+			return err
+		}
+		var ids []string
+		for i := range due {
+			ids = append(ids, due[i].ID)
+		}
+		if hasMore(ids, r.PostForm) {
+			return errMore
+		}
+		if err := fault.InvalidFields(wrong); err != nil {
+			return err
+		}
 		if v.sentBefore(c.Action.ID, seen, values) {
 			return nil
 		}
 		// What the office did meanwhile does not take the reporter's words back: the step is taken on what there is now.
 		_, err = s.Engine.ReporterAct(ctx, tx, code, 0, c.Action.ID, values, journal.ViaWeb)
 		return err
+	})
+}
+
+// errMore says that an answer has brought up questions that were not on the page.
+var errMore = errors.New("web: there are more questions")
+
+// tookSince reports whether the reporter has taken a step since the form for it was drawn.
+func (v *reporterView) tookSince(action string, seen int64) bool {
+	return seen > 0 && slices.ContainsFunc(v.history, func(e matter.Event) bool {
+		return e.N > seen && e.Action == action && v.byReporter(e.Entry)
 	})
 }
 

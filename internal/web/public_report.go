@@ -68,6 +68,7 @@ type askPage struct {
 	Heading   string
 	Lede      string
 	Questions []question
+	More      bool   // an answer has brought up questions
 	Sealed    string // who will read the answer
 	Skip      bool
 	Submit    string
@@ -222,30 +223,7 @@ func (s *Server) lostDraft(w http.ResponseWriter, r *http.Request, k *pack.Kind,
 
 // asked are the fields that are asked, given what was answered so far, in the order of the pack.
 func (d *draft) asked() ([]pack.Field, error) {
-	given, _ := matter.ParseForm(d.p, d.k.Fields, view.Values(d.sent)) // what is wrong is said where it is asked
-	env := matter.Env(d.p, matter.State{Matter: matter.Row{Kind: d.k.ID}}, matter.World{Now: d.s.Now(), Tree: d.tree})
-	for name, v := range given {
-		switch v.(type) {
-		case string, int64, bool, map[string]string:
-			env.F[name] = v
-		}
-	}
-	var out []pack.Field
-	for i := range d.k.Fields {
-		f := d.k.Fields[i]
-		if !asksPublic(&f) {
-			continue
-		}
-		holds, err := d.p.Holds(d.k, f.When, env)
-		if err != nil {
-			return nil, err
-		}
-		if holds {
-			f.When = "" // it is asked: now required means required
-			out = append(out, f)
-		}
-	}
-	return out, nil
+	return d.due(d.k, matter.State{Matter: matter.Row{Kind: d.k.ID}}, d.k.Fields, d.s.Now())
 }
 
 func indexOf(fields []pack.Field, id string) int {

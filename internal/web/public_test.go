@@ -538,8 +538,8 @@ func TestAReportFromTheFirstPageToTheAnswer(t *testing.T) {
 	})
 }
 
-// holdsNowhere looks for the words of a report where they must never be: in addresses, in the log, in any table but the
-// journal.
+// holdsNowhere looks for the words of a report where they must never be: in addresses, in the log, in any
+// table.
 func (w *publicWorld) holdsNowhere(people ...*person) {
 	t := w.t
 	t.Helper()
@@ -569,22 +569,20 @@ func (w *publicWorld) holdsNowhere(people ...*person) {
 		if len(tables) < 15 {
 			t.Errorf("only the tables %v were found", tables)
 		}
-		inJournal := false
+		sealed := false
 		for _, table := range tables {
 			for _, cell := range contents(t, tx, table) {
 				for _, s := range secrets {
 					if !strings.Contains(cell, s) {
 						continue
 					}
-					if table != "entry" {
-						t.Errorf("the table %s holds %q", table, s)
-					}
-					inJournal = true
+					t.Errorf("the table %s holds %q", table, s)
 				}
+				sealed = sealed || table == "entry" && strings.Contains(cell, `"sealed"`)
 			}
 		}
-		if !inJournal {
-			t.Error("not even the journal holds the report: this test looks for the wrong thing")
+		if !sealed {
+			t.Error("no entry holds anything sealed: this test looks in the wrong place")
 		}
 		return nil
 	})
@@ -822,7 +820,7 @@ func TestAnOfficialIsFoundOrDescribed(t *testing.T) {
 	}
 	p.next(map[string]string{"official": "99999"}).is(422).reads("This official is not in the register")
 	p.next(map[string]string{"official": "", "official.described": "a tall constable"}).is(200)
-	p.next(nil).next(nil).next(map[string]string{"story": "zebra"}).next(nil).next(nil).next(nil).next(nil).reads("Check your answers", "a tall constable")
+	p.next(nil).next(nil).next(map[string]string{"story": "zebra"}).next(nil).next(nil).next(map[string]string{"manner": "anonymous"}).reads("Check your answers", "a tall constable")
 }
 
 // Every code that opens nothing gets the same answer, whatever is the matter with it.
@@ -834,14 +832,14 @@ func TestWrongCodesTellNothing(t *testing.T) {
 	var answers []string
 	for _, typed := range []string{"", "no code at all", string(ref.NewReceiptCode()), code[:len(code)-1] + "?", reference, code + code} {
 		q := w.person("en").post("/follow", url.Values{"code": {typed}}).is(422)
-		answers = append(answers, strings.ReplaceAll(q.page, `value="`+typed+`"`, `value=""`))
+		answers = append(answers, q.text())
 		q.readsNot(reference, "zebra")
 		if strings.Contains(q.path, "code") {
 			t.Errorf("the address is %s", q.path)
 		}
 	}
 	for i, a := range answers {
-		if a != answers[0] && !strings.Contains(a, "&#34;") {
+		if a != answers[0] {
 			t.Errorf("answer %d differs from the first", i)
 		}
 	}

@@ -482,7 +482,7 @@ func (s *Server) newMatter(w http.ResponseWriter, r *http.Request) error {
 	if do := r.PostForm.Get("do"); do != "" && do != "submit" {
 		return s.showNew(w, r, r.PostForm, nil)
 	}
-	values, wrong := matter.ParseForm(p, k.Fields, view.Values(r.PostForm))
+	values, wrong := matter.ParseForm(p, keyedIn(k.Fields), view.Values(r.PostForm))
 	cmd := matter.OpenCmd{Kind: k.ID, Fields: values, Viewer: viewer(r), Via: journal.ViaWeb, Seen: r.PostForm.Get("pack")}
 	var code ref.ReceiptCode
 	if k.Reports {

@@ -155,7 +155,9 @@ func (m *formMaker) part(f *pack.Field) ([]part, error) {
 		in = in.Choose(m.get(f.ID))
 	case pack.TypeDate:
 		in = m.dateInput(in)
-	case pack.TypeChoice, pack.TypeReasonCode, pack.TypeRank, pack.TypeConduct, pack.TypeOutcome:
+	case pack.TypeEarlier:
+		in.Kind, in.NoSpell, in.Autocomplete = view.Text, true, "off"
+	case pack.TypeChoice, pack.TypeReasonCode, pack.TypeRank, pack.TypeConduct, pack.TypeOutcome, pack.TypeQuestionnaire:
 		in = choices(in, m.options(f)).Choose(m.get(f.ID))
 	case pack.TypeAccount:
 		return m.colleague(in)
@@ -225,10 +227,15 @@ func (m *formMaker) options(f *pack.Field) []view.Option {
 				out = append(out, view.Option{Value: o.ID, Text: m.l.outcome(o.ID), Group: m.l.text(t.Label, t.ID)})
 			}
 		}
+	case pack.TypeQuestionnaire:
+		for i := range m.p.Questionnaires {
+			q := &m.p.Questionnaires[i]
+			out = append(out, view.Option{Value: q.ID, Text: m.l.text(q.Label, q.ID), Hint: m.say.N("staff.form.questions", int64(len(q.Fields)))})
+		}
 	default:
 		if l := m.p.List(f.List); l != nil {
 			for _, v := range l.Values {
-				out = append(out, view.Option{Value: v.ID, Text: m.l.text(v.Label, v.ID)})
+				out = append(out, view.Option{Value: v.ID, Text: m.l.text(v.Label, v.ID), Hint: m.say.Text(v.Help)})
 			}
 		}
 	}

@@ -38,6 +38,15 @@ func inOrderOfKeying(fields []pack.Field) []pack.Field {
 	return out
 }
 
+// keyedIn are the fields as staff answer them: what only they are asked counts like any other.
+func keyedIn(fields []pack.Field) []pack.Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		out[i].Staff = false
+	}
+	return out
+}
+
 // channels are the ways in which a report can come to staff, where the pack has no list of them.
 func channels(say *words.Speaker) []view.Option {
 	var out []view.Option

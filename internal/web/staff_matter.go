@@ -590,8 +590,9 @@ func (d *dossier) sealedIn(e journal.Entry, compartment string) map[string]any {
 	return out
 }
 
-// fieldsOf are the fields that an action of the matter's kind asks for.
-func (d *dossier) fieldsOf(action string) []pack.Field {
+// fieldsOf are the fields that were asked in an entry: by the matter's kind, the action, or the questionnaire that it answers.
+func (d *dossier) fieldsOf(e journal.Entry) []pack.Field {
+	action := e.Action
 	switch {
 	case d.kind == nil:
 		return nil
@@ -603,7 +604,7 @@ func (d *dossier) fieldsOf(action string) []pack.Field {
 		return []pack.Field{{ID: "text", Type: pack.TypeLong, Label: pack.Text{d.say.Lang(): d.say.T("staff.note")}}}
 	}
 	if a := d.kind.Action(action); a != nil {
-		return a.Fields
+		return d.pack.FieldsOf(a, e.Fields)
 	}
 	return nil
 }
@@ -627,10 +628,13 @@ func (d *dossier) toldAtOpening() []section {
 
 // sealedRows splits what an entry has sealed into what the reader may read, and what stays shut.
 func (d *dossier) sealedRows(e journal.Entry) (open []view.SummaryRow, shut []view.SealedPart) {
-	fields := d.fieldsOf(e.Action)
+	fields := d.fieldsOf(e)
 	for _, compartment := range sealedParts {
 		if e.Sealed[compartment] == nil || e.Action == matter.ActionAttach && compartment != access.File {
 			continue // of a file a reporter has the same description once more
+		}
+		if compartment == access.Identity && d.superseded(e.N) {
+			continue // taken back since
 		}
 		content := d.sealedIn(e, compartment)
 		if !d.mayOpen(compartment) {
@@ -647,15 +651,45 @@ func (d *dossier) sealedRows(e journal.Entry) (open []view.SummaryRow, shut []vi
 	return open, shut
 }
 
-// identityOpened reports whether the reader has opened the identity by a recorded step: a duty alone shows nothing.
+// identityOpened reports whether the reader has opened the identity by a recorded step, and the reporter has not taken it
+// back since: a duty alone shows nothing.
 func (d *dossier) identityOpened() bool {
 	if d.kind == nil {
 		return false
 	}
-	return slices.ContainsFunc(d.history, func(e matter.Event) bool {
+	return slices.ContainsFunc(d.sinceHidden(), func(e matter.Event) bool {
 		a := d.kind.Action(e.Action)
 		return a != nil && a.Has(pack.EffIdentify) && e.By.Account == d.v.Account && d.v.Account != 0
 	})
+}
+
+// sinceHidden is the history since the reporter last took their name back: what they said of themselves before is superseded.
+func (d *dossier) sinceHidden() []matter.Event {
+	for i := len(d.history) - 1; i >= 0 && d.kind != nil; i-- {
+		if a := d.kind.Action(d.history[i].Action); a != nil && a.Has(pack.EffHide) {
+			return d.history[i+1:]
+		}
+	}
+	return d.history
+}
+
+// superseded reports whether the reporter took their name back after an entry.
+func (d *dossier) superseded(n int64) bool {
+	since := d.sinceHidden()
+	return len(since) < len(d.history) && (len(since) == 0 || n < since[0].N)
+}
+
+// identityRows are what the reporter has said of who they are, the newest last.
+func (d *dossier) identityRows() (rows []view.SummaryRow) {
+	for _, e := range d.sinceHidden() {
+		content, fields := d.sealedIn(e.Entry, access.Identity), d.fieldsOf(e.Entry)
+		for i := range fields {
+			if v, there := content[fields[i].ID]; there {
+				rows = append(rows, view.SummaryRow{Key: d.l.text(fields[i].Label, fields[i].ID), Lines: d.value(&fields[i], v)})
+			}
+		}
+	}
+	return rows
 }
 
 // shownClocks are the clocks in the order in which they matter: those that run first. A time that a step in law has
@@ -828,7 +862,7 @@ func peopleTab(d *dossier, page *sheet) {
 	}
 	page.Sections = append(page.Sections, section{Heading: say.T("staff.parties"), Table: &parties})
 	if d.identityOpened() && d.mayOpen(access.Identity) {
-		if rows, _ := d.sealedRows(d.history[0].Entry); len(rows) > 0 {
+		if rows := d.identityRows(); len(rows) > 0 {
 			page.Sections = append(page.Sections, section{Heading: say.T("staff.identity"), List: &view.SummaryList{Rows: rows}})
 		}
 	}
@@ -866,7 +900,7 @@ func messagesTab(d *dossier, page *sheet) {
 		content := d.sealedIn(e.Entry, access.Reporter)
 		ev := view.Event{Title: d.l.action(d.state.Matter.Kind, e.Action), By: d.s.actorName(d.say, d.people, e.By), At: e.At}
 		if d.mayOpen(access.Reporter) {
-			ev.Text = d.texts(e.Action, content)
+			ev.Text = d.texts(e.Entry, content)
 		} else {
 			part := d.locked(compartmentName(d.say, access.Reporter), access.Reporter)
 			ev.Sealed = &part
@@ -882,12 +916,16 @@ func messagesTab(d *dossier, page *sheet) {
 }
 
 // texts joins what was written in the fields of a sealed part.
-func (d *dossier) texts(action string, content map[string]any) string {
+func (d *dossier) texts(e journal.Entry, content map[string]any) string {
 	var out []string
-	fields := d.fieldsOf(action)
+	fields := d.fieldsOf(e)
 	for i := range fields {
 		if v, there := content[fields[i].ID]; there {
-			out = append(out, strings.Join(d.value(&fields[i], v), "\n"))
+			said := strings.Join(d.value(&fields[i], v), "\n")
+			if len(content) > 1 {
+				said = labelled(d.l.text(fields[i].Label, fields[i].ID), said, true)
+			}
+			out = append(out, said)
 		}
 	}
 	return strings.Join(out, "\n\n")
@@ -916,7 +954,7 @@ func (d *dossier) event(e matter.Event) view.Event {
 	for _, c := range e.Consequences {
 		ev.Changes = append(ev.Changes, d.change(c)...)
 	}
-	fields := d.fieldsOf(e.Action)
+	fields := d.fieldsOf(e.Entry)
 	for i := range fields {
 		f := &fields[i]
 		v, there := e.Fields[f.ID]
