@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs every test. On Debian and Ubuntu it first installs what is missing (PostgreSQL server, Chromium) when it may;
 # elsewhere it says what to install. Tests that lack something are skipped with a message, or fail where
-# PLUMBLINE_REQUIRE (a list of postgres, browser, data) names it. Where it names fuzz, the parsers of what strangers send to a
+# PLUMBLINE_REQUIRE (a list of postgres, browser, data, tor) names it. tor is never installed by this: it would run on this machine
+# from then on. Where it names fuzz, the parsers of what strangers send to a
 # log are fuzzed as well, after the tests (scripts/fuzz.sh).
 #
 #   scripts/test.sh [package …]     default: all packages

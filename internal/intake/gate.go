@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"math"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ var share = [ranks]float64{Marked: 1, Blind: 2, Walked: 16, Worked: 32}
 
 // Limits of a Gate; a zero value stands for the default.
 type Limits struct {
-	AtOnce   int           // filings being sealed and written at the same time: 64
+	AtOnce   int           // filings being sealed and written at the same time: 16, or four for each processor
 	Waiting  int           // that wait behind them: 512
 	Patience time.Duration // how long one waits at most: 8 s
 	// Pace is how many filings a minute that did not come through the form are taken from one side: 120. A negative
@@ -42,7 +43,7 @@ type Limits struct {
 
 func (l Limits) orDefault() Limits {
 	if l.AtOnce <= 0 {
-		l.AtOnce = 64
+		l.AtOnce = max(16, 4*runtime.GOMAXPROCS(0)) // more would only make each of them slower
 	}
 	if l.Waiting <= 0 {
 		l.Waiting = 512

@@ -59,13 +59,12 @@ func flood(b *testing.B, limits intake.Limits) {
 	var offered, taken, turned, other atomic.Int64
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: 30 * time.Second}
 	all.Go(func() {
-		tick := time.NewTicker(time.Minute / floodAMinute)
-		defer tick.Stop()
 		for n := 0; ; n++ {
+			due := begun.Add(time.Duration(n) * time.Minute / floodAMinute) // when it is late, it catches up
 			select {
 			case <-ctx.Done():
 				return
-			case <-tick.C:
+			case <-time.After(time.Until(due)):
 			}
 			offered.Add(1)
 			all.Go(func() {
@@ -87,7 +86,7 @@ func flood(b *testing.B, limits intake.Limits) {
 		all.Go(func() {
 			// They begin at different moments, all early enough to be done before the flood ends.
 			time.Sleep(time.Duration(i) * (floodLasts - 22*time.Second) / honestPeople)
-			send, slowest, err := honest(ctx, w.srv.URL, i)
+			send, slowest, err := honest(ctx, b, w.srv.URL, i)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -136,7 +135,7 @@ func bogus(client *http.Client, base string, n int) int {
 
 // honest walks through the form like a person who is quick, and sends. A page that says that the report could not be
 // taken yet is pressed again after a moment; the time counts from the first press to the receipt.
-func honest(ctx context.Context, base string, i int) (send, slowest time.Duration, err error) {
+func honest(ctx context.Context, b *testing.B, base string, i int) (send, slowest time.Duration, err error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return 0, 0, err
@@ -163,7 +162,7 @@ func honest(ctx context.Context, base string, i int) (send, slowest time.Duratio
 	}
 	answers := telling(fmt.Sprintf("%s It was seen by %d people who wait in front of the building every day.", usual["story"], i))
 	for range 40 {
-		p := &person{page: page}
+		p := &person{t: b, page: page}
 		f := p.forms()["answers"]
 		if f == nil {
 			return 0, 0, fmt.Errorf("there is no form on the page")

@@ -30,11 +30,12 @@ var goals = []goal{
 	{"File", "x-faster", "reports filed by 64 writers, group commit against one each", false, 5},
 	{"FileLogged", "times-unlogged", "filing with the public log on against off", true, 1.15},
 	{"Append", "ratio", "entries appended, numbered and logged against plain inserts of the same rows", false, 0.5},
+	{"Flood", "honest-p99-s", "seconds to file honestly while 10,000 bogus filings a minute come from the same side", true, 2},
 	{"NationalFigure", "ratio", "a national figure at 1,000,000 against 10,000 allegations", true, 1.5},
 }
 
 // packages hold the benchmarks that promise something, those that take minutes last.
-var packages = []string{"./internal/store", "./internal/journal", "./internal/matter", "./internal/ledger", "./internal/transfer", "./internal/tally"}
+var packages = []string{"./internal/store", "./internal/journal", "./internal/matter", "./internal/ledger", "./internal/transfer", "./internal/tally", "./internal/web"}
 
 type result struct {
 	bench  string
