@@ -327,7 +327,7 @@ func (s *Server) adminAccount(w http.ResponseWriter, r *http.Request) error {
 		{List: &view.SummaryList{Rows: []view.SummaryRow{
 			{Key: say.T("staff.sign.login"), Value: st.Account.Login}, {Key: say.T("admin.account.state"), Tags: []view.Tag{activeTag(say, st.Account)}},
 			{Key: say.T("staff.account.language"), Value: s.Book.For(st.Account.Lang).Name()}, known,
-			{Key: say.T("ways.title"), Lines: s.waysInWords(say, factors, invited, until)},
+			{Key: say.T("admin.ways"), Lines: s.waysInWords(say, factors, invited, until)},
 		}}},
 		{Heading: say.T("staff.account.duties"), Table: &grants},
 		{Heading: say.T("admin.account.history"), Timeline: s.accountTimeline(say, names, people, history)},

@@ -70,6 +70,7 @@ type Office struct {
 	Ledger   *ledger.Ledger
 	Book     *words.Book
 	URL      string
+	Handler  http.Handler // what answers at URL
 	Account  map[string]ref.AccountID
 	Vale     ref.OfficialID // Constable Vale, Mill Street
 
@@ -107,6 +108,7 @@ func Open(t *testing.T, db *store.DB, opts ...Option) *Office {
 	}
 	handler, err := web.New(deps)
 	o.must(err)
+	o.Handler = handler
 	srv := httptest.NewServer(handler)
 	t.Cleanup(srv.Close)
 	o.URL = srv.URL
