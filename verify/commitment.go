@@ -46,6 +46,13 @@ func hash(tag string, parts ...[]byte) Hash {
 	return Hash(h.Sum(nil))
 }
 
+const sealedTag = "plumbline sealed v1\n"
+
+// CommitSealed commits to what an entry seals in one of its compartments, byte for byte as it was before it was encrypted.
+// Beside the ciphertext the entry holds this, so that a receipt can show what was written to whoever is given the salt,
+// and a short text cannot be guessed from it.
+func CommitSealed(salt Salt, content []byte) Hash { return hash(sealedTag, salt[:], content) }
+
 const fileTag = "plumbline file v1\n"
 
 // CommitFile commits to a file: to its hash and its length in bytes. An entry that attaches a file holds this, so that a

@@ -18,6 +18,7 @@ import (
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
 	"plumbline/internal/vault"
+	"plumbline/verify"
 )
 
 // What an entry seals is decided in the clear and written as ciphertext: sealing is the last thing before an entry is
@@ -50,11 +51,11 @@ func (e *Engine) seal(ctx context.Context, tx *store.Tx, old State, d *Decision)
 		return err
 	}
 	for _, compartment := range slices.Sorted(maps.Keys(d.Entry.Sealed)) {
-		sealed, err := opener.Seal(compartment, entryContext(d.Entry.N), padded(d.Entry.Sealed[compartment]))
+		sealed, raw, err := sealPart(opener, compartment, entryContext(d.Entry.N), d.Entry.Sealed[compartment])
 		if err != nil {
 			return fmt.Errorf("matter %d: seal %s: %w", m.ID, compartment, err)
 		}
-		d.Entry.Sealed[compartment] = rawMessage(strconv.Quote(base64.RawURLEncoding.EncodeToString(sealed)))
+		d.Entry.Sealed[compartment] = raw
 		if compartment != access.Reporter && compartment != access.Identity {
 			if err := opener.Lend(ctx, tx, d.keys, compartment, entryContext(d.Entry.N), sealed); err != nil {
 				return err
@@ -62,6 +63,39 @@ func (e *Engine) seal(ctx context.Context, tx *store.Tx, old State, d *Decision)
 		}
 	}
 	return nil
+}
+
+// sealedPart is what stands for a compartment in an entry: the ciphertext, and a commitment to what it holds
+// (verify.CommitSealed), so that whoever can open it can show others what was written without giving a key away.
+type sealedPart struct {
+	Box        string      `json:"box"` // base64
+	Commitment verify.Hash `json:"commitment"`
+}
+
+func sealPart(o *vault.Opener, compartment, context string, content []byte) (sealed []byte, raw rawMessage, err error) {
+	plain := padded(content)
+	if sealed, err = o.Seal(compartment, context, plain); err != nil {
+		return nil, nil, err
+	}
+	salt, err := o.Salt(compartment, context, sealed)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err = json.Marshal(sealedPart{base64.RawURLEncoding.EncodeToString(sealed), verify.CommitSealed(verify.Salt(salt), plain)})
+	return sealed, raw, err
+}
+
+// Said returns what an entry sealed in a compartment and the salt of its commitment: together they prove what was written.
+func Said(o *vault.Opener, e journal.Entry, compartment string) (salt verify.Salt, content []byte, err error) {
+	if content, err = Unseal(o, e, compartment); err != nil || content == nil {
+		return salt, nil, err
+	}
+	sealed, err := Ciphertext(e.Sealed[compartment])
+	if err != nil {
+		return salt, nil, err
+	}
+	s, err := o.Salt(compartment, entryContext(e.N), sealed)
+	return verify.Salt(s), content, err
 }
 
 func entryContext(n int64) string { return "entry/" + strconv.FormatInt(n, 10) }
@@ -229,22 +263,13 @@ func Unseal(o *vault.Opener, e journal.Entry, compartment string) ([]byte, error
 	return o.Open(compartment, entryContext(e.N), sealed)
 }
 
-// EntryKey returns the key of what an entry sealed in a compartment, and what it is bound to: enough to open that and nothing else.
-func EntryKey(o *vault.Opener, e journal.Entry, compartment string) (key []byte, about string, err error) {
-	sealed, err := Ciphertext(e.Sealed[compartment])
-	if err != nil {
-		return nil, "", err
-	}
-	return o.Key(compartment, entryContext(e.N), sealed)
-}
-
 // Ciphertext reads the bytes that stand for a compartment in an entry.
 func Ciphertext(raw json.RawMessage) ([]byte, error) {
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return nil, fmt.Errorf("matter: a sealed part is no text: %w", err)
+	var part sealedPart
+	if err := json.Unmarshal(raw, &part); err != nil {
+		return nil, fmt.Errorf("matter: a sealed part has another form: %w", err)
 	}
-	return base64.RawURLEncoding.DecodeString(text)
+	return base64.RawURLEncoding.DecodeString(part.Box)
 }
 
 // A Reading is that somebody opened what is sealed in a matter.
@@ -313,11 +338,11 @@ func (e *Engine) RecordReading(ctx context.Context, tx *store.Tx, v access.Viewe
 		if err != nil {
 			return err
 		}
-		sealed, err := opener.Seal(compartments[0], "reading/"+strconv.FormatInt(entry.N, 10), padded(plain))
+		_, raw, err := sealPart(opener, compartments[0], "reading/"+strconv.FormatInt(entry.N, 10), plain)
 		if err != nil {
 			return err
 		}
-		entry.Sealed = map[string]rawMessage{compartments[0]: rawMessage(strconv.Quote(base64.RawURLEncoding.EncodeToString(sealed)))}
+		entry.Sealed = map[string]rawMessage{compartments[0]: raw}
 	}
 	if err := journal.Append(ctx, tx, entry); err != nil {
 		return err

@@ -197,16 +197,26 @@ func (o *Opener) Open(compartment, context string, sealed []byte) ([]byte, error
 	return openOnce(key, o.about(compartment, context), ciphertext)
 }
 
-// Key returns the key of one sealed thing and what it is bound to: all that is needed to open that one and nothing else.
-func (o *Opener) Key(compartment, context string, sealed []byte) (key []byte, about string, err error) {
+// Salt is 32 bytes that only those who can open a sealed thing know, and that give nothing away of its key: the salt of a
+// commitment to what it holds.
+func (o *Opener) Salt(compartment, context string, sealed []byte) ([]byte, error) {
+	key, err := o.key(compartment, context, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return derive(key, nil, "plumbline commitment salt"), nil
+}
+
+// key is the key of one sealed thing.
+func (o *Opener) key(compartment, context string, sealed []byte) ([]byte, error) {
 	if s, ok := o.secrets[compartment]; ok {
-		key, _, err = contentKey(s, sealed)
-		return key, o.about(compartment, context), err
+		key, _, err := contentKey(s, sealed)
+		return key, err
 	}
 	if single := o.entries[compartment+" "+context]; single != nil {
-		return single, o.about(compartment, context), nil
+		return single, nil
 	}
-	return nil, "", fault.New(fault.Forbidden, "vault.shut", fault.Args{"compartment": compartment})
+	return nil, fault.New(fault.Forbidden, "vault.shut", fault.Args{"compartment": compartment})
 }
 
 // Seal seals something in a compartment, under its secret where that is open, else to its recipient.
@@ -507,7 +517,7 @@ func (o *Opener) Lend(ctx context.Context, tx *store.Tx, k *Keys, compartment, c
 	if k == nil || k.code == nil {
 		return nil
 	}
-	key, _, err := o.Key(compartment, context, sealed)
+	key, err := o.key(compartment, context, sealed)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"plumbline/internal/access"
 	"plumbline/internal/fault"
 	"plumbline/internal/matter"
+	"plumbline/internal/pack"
 	"plumbline/internal/store"
 	"plumbline/internal/web/view"
 	"plumbline/internal/words"
@@ -64,7 +65,7 @@ func (d *dossier) keyless(compartment string) bool {
 func (d *dossier) locked(what, compartment string) view.SealedPart {
 	part := view.SealedPart{What: what, Who: d.say.T("staff.sealed.custodian")}
 	if d.kind != nil && compartment != access.Identity {
-		part.Who = d.say.List(d.s.duties(d.say, access.Openers(d.kind, d.facts, compartment)))
+		part.Who = d.say.List(d.s.duties(d.say, d.ofPeople(access.Openers(d.kind, d.facts, compartment))))
 	}
 	switch {
 	case d.keyless(compartment):
@@ -77,6 +78,14 @@ func (d *dossier) locked(what, compartment string) view.SealedPart {
 		}
 	}
 	return part
+}
+
+// ofPeople leaves out the duties that nobody here holds: the reporter's, the system's.
+func (d *dossier) ofPeople(duties []string) []string {
+	return slices.DeleteFunc(slices.Clone(duties), func(id string) bool {
+		x := d.pack.Duty(id)
+		return x != nil && x.Actor != "" && x.Actor != pack.ActorAccount
+	})
 }
 
 // works reports whether the matter is the reader's own work: it lies on their desk, or they are involved.
