@@ -168,6 +168,7 @@ type ActCmd struct {
 	Keys   *vault.Keys   // theirs, or the reporter's
 	Actor  journal.Actor // or, without an account: the reporter, the official concerned, an outside body, the system
 	Via    journal.Via
+	Joined bool // the answer to the reporter goes to the reporters of joined reports too
 }
 
 // Act takes a step. A form drawn from an older state is refused with fault.Conflict "matter.stale"; its args say what
@@ -218,6 +219,11 @@ func (e *Engine) Act(ctx context.Context, tx *store.Tx, cmd ActCmd) (State, erro
 	}
 	if err := e.linkBack(ctx, tx, s, d, cmd); err != nil {
 		return State{}, err
+	}
+	if cmd.Joined {
+		if err := e.passOn(ctx, tx, a, d, cmd); err != nil {
+			return State{}, err
+		}
 	}
 	if a.Reopens != nil {
 		if err := e.reopenInspected(ctx, tx, a, d, cmd); err != nil {

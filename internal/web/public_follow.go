@@ -42,6 +42,7 @@ type statusPage struct {
 	Received  string
 	Tag       view.Tag
 	Now       string // what is happening, in the pack's public words
+	Joined    string // how the report stands that this one was joined to
 	Waiting   *view.Note
 	Overdue   []string
 	Clocks    []clockLine
@@ -209,6 +210,8 @@ type reporterView struct {
 	choices []matter.Choice
 	opener  *vault.Opener
 
+	joined *pack.State // where the report stands that this one was joined to
+
 	told []toldState // the states the reporter knows of, oldest first
 }
 
@@ -242,7 +245,31 @@ func (s *Server) reporterView(ctx context.Context, tx *store.Tx, say *words.Spea
 		return nil, err
 	}
 	v.tell()
-	return v, nil
+	v.joined, err = s.joinedTo(ctx, tx, v.st)
+	return v, err
+}
+
+// joinedTo is the state, as its own reporter is told of it, of the report that this one was joined to; nil if it was not. What
+// that reporter did themselves, such as withdrawing, is theirs and not told here.
+func (s *Server) joinedTo(ctx context.Context, tx *store.Tx, st matter.State) (*pack.State, error) {
+	i := slices.IndexFunc(st.Links, func(l matter.Link) bool { return l.Kind == matter.LinkDuplicateOf })
+	if i < 0 {
+		return nil, nil //nolint:nilnil // most reports are joined to none: an answer, not a failure
+	}
+	other, err := s.Engine.Load(ctx, tx, st.Links[i].Other)
+	if err != nil {
+		return nil, err
+	}
+	o := &reporterView{s: s, st: other}
+	if o.p, o.k, err = s.Engine.PackOf(other.Matter); err != nil || o.k == nil {
+		return nil, err
+	}
+	if o.history, err = s.Engine.History(ctx, tx, other.Matter.ID); err != nil {
+		return nil, err
+	}
+	o.history = slices.DeleteFunc(o.history, func(e matter.Event) bool { return o.byReporter(e.Entry) && e.Action != matter.ActionOpen })
+	o.tell()
+	return o.now(), nil
 }
 
 // tell collects the states that the reporter is told of.
@@ -300,6 +327,9 @@ func (v *reporterView) page() statusPage {
 	}
 	if now.Final {
 		page.Tag.Tone = view.Success
+	}
+	if v.joined != nil {
+		page.Joined = say.T("public.status.joined", "state", say.Text(v.joined.Label))
 	}
 	v.clocks(&page)
 	v.messages(&page)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"plumbline/internal/intake"
+	"plumbline/internal/journal"
 	"plumbline/internal/matter"
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
@@ -285,5 +286,39 @@ func FuzzReportForm(f *testing.F) {
 		if d.Answers.Get("place") != "zebraplace kept" && name != "place" {
 			t.Fatalf("an answer is lost: to %q with %q", to, name)
 		}
+	})
+}
+
+// Two people report the same events. Both go on reading in their own channel how it stands, and what came of it.
+func TestJoinedReportsKeepTheirChannels(t *testing.T) {
+	eachPublic(t, func(t *testing.T, w *publicWorld) {
+		file := func(story string) (code, reference string) {
+			p := w.person("en").write(map[string]string{"story": story}).press("answers", "send", nil).is(200)
+			return p.receipt()
+		}
+		codeA, a := file("zebra one of the two saw it")
+		codeB, b := file("zebra the other of the two saw it")
+		intake, investigator, reviewer := w.as("intake", "city", "intake"), w.as("investigator", "city", "investigator"), w.as("reviewer", "city", "reviewer")
+		w.act(intake, b, "merge", map[string]any{"other": a, "reasons": "The same evening."})
+		w.act(intake, a, "screen", map[string]any{"severity": "low"})
+		w.act(intake, a, "verify", map[string]any{"lead": investigator.Account.String()})
+		q := w.person("en").post("/follow", url.Values{"code": {codeB}}).is(200).reads("handle the two together", "The report it was joined to: Being verified")
+		q.visit("/follow/act/message").next(map[string]string{"message": "zebra I know more"}).is(200).reads("zebra I know more")
+		w.act(investigator, a, "conclude", map[string]any{"conclusion": "settled", "reasons": "It was put right."})
+		main := w.byReference(a)
+		err := w.db.Tx(t.Context(), func(tx *store.Tx) error {
+			joined, err := w.engine.Joined(t.Context(), tx, main)
+			if err != nil || len(joined) != 1 || string(joined[0].Matter.Ref) != b {
+				t.Errorf("joined to it are %d reports, %v", len(joined), err)
+			}
+			_, err = w.engine.Act(t.Context(), tx, matter.ActCmd{Matter: main.Matter.ID, Action: "confirm", Viewer: reviewer, Joined: true, Via: journal.ViaWeb,
+				Fields: matter.Values{"answer": "It was put right, and will be watched."}})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.visit("/follow").reads("It was put right, and will be watched.", "Reviewer, City Office", "The report it was joined to: Closed")
+		w.person("en").post("/follow", url.Values{"code": {codeA}}).reads("It was put right, and will be watched.").readsNot("zebra I know more", b)
 	})
 }

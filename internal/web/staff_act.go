@@ -108,6 +108,9 @@ func (s *Server) stepPage(ctx context.Context, tx *store.Tx, d *dossier, action 
 	if page.Parts, err = m.parts(fields); err != nil {
 		return page, err
 	}
+	if err := s.offerJoined(ctx, tx, d, a, m, &page); err != nil {
+		return page, err
+	}
 	if failure != nil {
 		page.Errors = m.summary(wrong)
 	}
@@ -182,7 +185,8 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) error {
 		if err := fault.InvalidFields(wrong); err != nil {
 			return err
 		}
-		after, err = s.Engine.Act(r.Context(), tx, matter.ActCmd{Matter: st.Matter.ID, Seen: seen, Action: a.ID, Fields: values, Viewer: viewer(r), Keys: keys(r), Via: journal.ViaWeb})
+		after, err = s.Engine.Act(r.Context(), tx, matter.ActCmd{Matter: st.Matter.ID, Seen: seen, Action: a.ID, Fields: values, Viewer: viewer(r), Keys: keys(r), Via: journal.ViaWeb,
+			Joined: r.PostForm.Get(ctlJoined) != ""})
 		return err
 	})
 	switch {

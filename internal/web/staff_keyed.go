@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -69,6 +70,27 @@ func (s *Server) noteChannel(r *http.Request, tx *store.Tx, st matter.State) err
 	}
 	_, err = s.Engine.Note(r.Context(), tx, viewer(r), keys(r), st.Matter.ID, say.T("staff.new.noted", "channel", say.T("staff.channel."+r.PostForm.Get("channel"))), journal.ViaWeb)
 	return err
+}
+
+// ctlJoined says that an answer goes to the reporters of joined reports too.
+const ctlJoined = "_joined"
+
+// offerJoined offers, where a step answers the reporter of a report that others were joined to, to tell them as well.
+func (s *Server) offerJoined(ctx context.Context, tx *store.Tx, d *dossier, a *pack.Action, m *formMaker, page *stepForm) error {
+	if matter.AnswerOf(a) == nil {
+		return nil
+	}
+	joined, err := s.Engine.Joined(ctx, tx, d.state)
+	if err != nil || len(joined) == 0 {
+		return err
+	}
+	in := view.Input{Kind: view.Checkboxes, Name: ctlJoined, Label: m.say.T("staff.joined"), Size: "s", Hint: m.say.T("staff.joined.hint"),
+		Options: []view.Option{{Value: "yes", Text: m.say.N("staff.joined.send", int64(len(joined)))}}}
+	if len(m.sent) == 0 || m.sent.Get(ctlJoined) != "" {
+		in = in.Choose("yes")
+	}
+	page.Parts = append(page.Parts, m.input(in))
+	return nil
 }
 
 // staffReceipt is the page with the code to hand over.
