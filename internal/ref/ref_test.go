@@ -65,6 +65,82 @@ func TestOneWrongCharacterIsFound(t *testing.T) {
 	})
 }
 
+// A slip of the pen or of the tongue never opens another report: no single wrong character, and no two that changed places,
+// beside each other or not, at any place of the code.
+func TestEverySlipInAReceiptCodeIsFound(t *testing.T) {
+	for range 40 {
+		code := strings.ReplaceAll(string(NewReceiptCode()), "-", "")
+		tried := 0
+		wrong := func(typed []byte) {
+			tried++
+			if got, err := ParseReceiptCode(string(typed)); err == nil && string(typed) != code {
+				t.Fatalf("%s was typed for %s and is taken for %s", typed, code, got)
+			}
+		}
+		for i := range code {
+			for _, c := range []byte(alphabet) {
+				typed := []byte(code)
+				typed[i] = c
+				wrong(typed)
+			}
+			for j := i + 1; j < len(code); j++ {
+				typed := []byte(code)
+				typed[i], typed[j] = typed[j], typed[i]
+				wrong(typed)
+			}
+		}
+		if tried != 21*32+21*20/2 {
+			t.Fatalf("%d mistakes tried", tried)
+		}
+	}
+}
+
+// 100 random bits: every one of the 20 characters takes each of the 32 values, and a code made of a secret is as random.
+func TestAReceiptCodeIsRandomInEveryPlace(t *testing.T) {
+	fresh := func(int) ReceiptCode { return NewReceiptCode() }
+	made := func(i int) ReceiptCode { return ReceiptCodeFor([]byte{byte(i), byte(i >> 8)}) }
+	for name, next := range map[string]func(int) ReceiptCode{"fresh": fresh, "made of a secret": made} {
+		var seen [20][256]int
+		for i := range 3200 {
+			code := strings.ReplaceAll(string(next(i)), "-", "")
+			for j := range seen {
+				seen[j][code[j]]++
+			}
+		}
+		for j := range seen {
+			for _, c := range []byte(alphabet) {
+				if n := seen[j][c]; n < 40 || n > 180 { // 100 expected; further off than that is no chance
+					t.Errorf("%s: %c stands %d times at place %d", name, c, n, j)
+				}
+			}
+		}
+	}
+}
+
+// FuzzReceiptCode: what is read as a code is the code it is written as, however it was typed, and nothing panics.
+func FuzzReceiptCode(f *testing.F) {
+	f.Add(string(ReceiptCodeFor([]byte("seed"))))
+	f.Add(" " + strings.ToLower(strings.ReplaceAll(string(ReceiptCodeFor([]byte("seed"))), "-", " ")) + "\n")
+	f.Add("OOOOOOO-IIIIIII-LLLLLLL")
+	f.Add("７Ｋ２ＭＱ４Ｘ-0PDWE9R-T3VYA6B")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, typed string) {
+		code, err := ParseReceiptCode(typed)
+		if err != nil {
+			if code != "" {
+				t.Errorf("refused, and %q given all the same", code)
+			}
+			return
+		}
+		if again, err := ParseReceiptCode(string(code)); err != nil || again != code {
+			t.Errorf("%q is read as %q, %v", code, again, err)
+		}
+		if g := code.Groups(); len(g) != 3 || len(strings.Join(g, "")) != 21 {
+			t.Errorf("groups %q", g)
+		}
+	})
+}
+
 func TestReferencesOfDifferentPrefixesDoNotMix(t *testing.T) {
 	r := string(ReferenceFor("R", "k"))
 	found := 0
