@@ -380,7 +380,7 @@ func (s *Accounts) Grant(ctx context.Context, tx *store.Tx, by By, cmd GrantCmd)
 	if _, err = s.append(ctx, tx, by, st, ActionGrant, map[string]any{"duty": g.Duty}, c); err != nil {
 		return err
 	}
-	return s.join(ctx, tx, by, st.Account, g.Duty, g.Body)
+	return s.join(ctx, tx, by, st.Account, g)
 }
 
 // checkGrant checks the duty and the days, and sets g.To.
@@ -521,7 +521,7 @@ func (s *Accounts) Revoke(ctx context.Context, tx *store.Tx, by By, cmd RevokeCm
 	if err != nil || next.holds(cmd.Duty, cmd.Body, today) {
 		return err
 	}
-	return s.leave(ctx, tx, by, st.Account, cmd.Duty, cmd.Body)
+	return s.leave(ctx, tx, by, st.Account, Grant{Duty: cmd.Duty, Body: cmd.Body})
 }
 
 // Deactivate keeps an account from signing in, ends its sessions and takes effect at once. Its duties stay on
@@ -627,6 +627,9 @@ func (s *Accounts) append(ctx context.Context, tx *store.Tx, by By, st State, ac
 }
 
 func (b By) actor() journal.Actor {
+	if b.system && b.Via == journal.ViaTimer {
+		return journal.Actor{Duty: "system"}
+	}
 	if b.system {
 		return journal.Actor{Duty: "operator"}
 	}

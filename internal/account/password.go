@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"crypto/subtle"
-	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -31,19 +30,6 @@ const (
 	passwordMax = 256 // characters; longer ones are an attack on the processor
 )
 
-//go:embed worst.txt
-var worstText string
-
-var worst = func() map[string]bool {
-	out := map[string]bool{}
-	for line := range strings.Lines(worstText) {
-		if line = strings.TrimSpace(line); line != "" {
-			out[line] = true
-		}
-	}
-	return out
-}()
-
 // CheckPassword says what is wrong with a new password for a login, in a fault over the field "password".
 func CheckPassword(login, password string) error {
 	p := norm.NFC.String(password)
@@ -59,34 +45,13 @@ func CheckPassword(login, password string) error {
 		return refuse("account.password-long", fault.Args{"max": passwordMax})
 	}
 	low := strings.ToLower(p)
-	if worst[low] || worst[strings.TrimRight(low, "0123456789!.?")] || distinct(low) < 4 || isRun(low) {
+	if isCommon(low) {
 		return refuse("account.password-worst", nil)
 	}
 	if login != "" && strings.Contains(low, strings.ToLower(login)) && utf8.RuneCountInString(low)-utf8.RuneCountInString(login) < 6 {
 		return refuse("account.password-login", nil)
 	}
 	return nil
-}
-
-func distinct(s string) int {
-	seen := map[rune]bool{}
-	for _, r := range s {
-		seen[r] = true
-	}
-	return len(seen)
-}
-
-// isRun reports whether s is nothing but neighbours, such as 123456789012 or abcdefghijkl.
-func isRun(s string) bool {
-	var last rune
-	steps := 0
-	for i, r := range s {
-		if d := r - last; i > 0 && (d == 1 || d == -1 || d == 0 || d == -9 || d == 9) {
-			steps++
-		}
-		last = r
-	}
-	return steps >= utf8.RuneCountInString(s)-1
 }
 
 // A Hash is a password as it is kept: PHC string format, with its salt and cost.

@@ -91,7 +91,7 @@ func (s *Accounts) Confirm(ctx context.Context, tx *store.Tx, by By, cmd AskedCm
 	if err != nil {
 		return err
 	}
-	return s.join(ctx, tx, by, st.Account, g.Duty, g.Body)
+	return s.join(ctx, tx, by, st.Account, g)
 }
 
 // Refuse says no to what was asked for. Whoever asked may take it back in this way, as may every administrator of the body.

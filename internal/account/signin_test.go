@@ -452,6 +452,23 @@ func TestKeysFollowTheDuties(t *testing.T) {
 		if waiting() != 0 {
 			t.Error("the duty is taken away, and the desk is not")
 		}
+		// What begins and ends with the day needs nobody to act.
+		if got := b.grant(system, o.newcomer, "intake", city, "2026-03-12", "2026-03-14"); got != "" {
+			t.Fatal(got)
+		}
+		for day, want := range []int{0, 0, 1, 1, 1, 0, 0} { // from 10 March
+			if day > 0 {
+				b.now = b.now.AddDate(0, 0, 1)
+			}
+			for range 2 {
+				if _, err := b.s.KeysFollowDays(b.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := waiting(); got != want {
+				t.Errorf("on %s: %d wait, want %d", b.s.Today(), got, want)
+			}
+		}
 		has := func() (yes bool) {
 			b.tx(func(tx *store.Tx) (err error) { yes, err = v.HasKey(b.Context(), tx, o.holder); return err })
 			return yes

@@ -109,7 +109,8 @@ const (
 	clockEvery  = 5 * time.Second  // clocks that ran out
 	officeEvery = 10 * time.Second // packs and settings that another process changed
 
-	inspectionsEvery = time.Minute // what a draw has left to open
+	keysEvery        = 10 * time.Minute // duties that began or ended with the day
+	inspectionsEvery = time.Minute      // what a draw has left to open
 )
 
 // serve runs the pages and everything that goes on behind them.
@@ -143,6 +144,10 @@ func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
 				return err
 			})},
 			filesPart(t, o.files),
+			{Name: "keys", Run: every(keysEvery, func(ctx context.Context) error {
+				_, err := a.accounts.KeysFollowDays(ctx)
+				return err
+			})},
 			{Name: "office", Run: every(officeEvery, a.office.Refresh)},
 			{Name: "inspections", Run: every(inspectionsEvery, func(ctx context.Context) error {
 				opened, err := a.samples().Resume(ctx)
