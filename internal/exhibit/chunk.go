@@ -16,7 +16,7 @@ import (
 
 const (
 	// chunkSize is how much of a file a chunk holds. All but the last of a file are full.
-	chunkSize = 512 << 10
+	chunkSize = 256 << 10
 	// grain is what the last chunk is filled up to a multiple of: the table tells the size of a file no closer.
 	grain = 64 << 10
 

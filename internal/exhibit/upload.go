@@ -336,7 +336,7 @@ func cut(err error) error {
 
 // keep seals and stores one chunk.
 func (u *Upload) keep(ctx context.Context, fr *frame, last bool) error {
-	if u.state.Chunks%16 == 0 { // every 8 MiB
+	if u.state.Chunks%16 == 0 { // every 4 MiB
 		if err := u.f.check(ctx, u.place.Matter, int64(filled(fr.n)), false); err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ var goals = []goal{
 	{"FileLogged", "times-unlogged", "filing with the public log on against off", true, 1.15},
 	{"Append", "ratio", "entries appended, numbered and logged against plain inserts of the same rows", false, 0.5},
 	{"Flood", "honest-p99-s", "seconds to file honestly while 10,000 bogus filings a minute come from the same side", true, 2},
+	{"Upload", "peak-MB", "memory of the whole process while 20 files of 200 MB stream in", true, 200},
 	{"NationalFigure", "ratio", "a national figure at 1,000,000 against 10,000 allegations", true, 1.5},
 }
 

@@ -41,7 +41,7 @@ class Row {
     this.id = half
     this.got = 0
     this.state = 'waiting'
-    this.piece = 512 << 10
+    this.piece = 256 << 10
     this.box = element('div', 'pl-file')
     this.box.append(element('p', 'pl-file__name pl-prose', file.name))
     this.bar = element('progress', 'pl-file__bar')
@@ -143,7 +143,7 @@ class Row {
       if (known && answer.ok) { // pieces of about two seconds: few requests on a fast line, little lost on a slow one
         const chunk = answer.chunk
         const better = this.piece * 2000 / Math.max(Date.now() - begun, 1)
-        this.piece = Math.min(Math.max(Math.round(better / chunk), 1), 32) * chunk
+        this.piece = Math.min(Math.max(Math.round(better / chunk), 1), 64) * chunk
       }
       known = true
       this.show('sending')
