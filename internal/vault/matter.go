@@ -246,6 +246,9 @@ func (v *Vault) Seal(ctx context.Context, tx *store.Tx, k *Keys, m ref.MatterID,
 	return o.Seal(compartment, context, plain)
 }
 
+// Slow reports whether something was opened the slow way, so that Settle would help.
+func (o *Opener) Slow() bool { return len(o.slow) > 0 }
+
 // Settle makes what was opened the slow way open fast from now on.
 func (o *Opener) Settle(ctx context.Context, tx *store.Tx) error {
 	for _, w := range o.slow {
@@ -539,4 +542,42 @@ func (v *Vault) Destroy(ctx context.Context, tx *store.Tx, m ref.MatterID) error
 		}
 	}
 	return nil
+}
+
+const mostAtOnce = 500 // matters in one statement
+
+// Openers returns what keys open of many matters, for reading alone; those of which they open nothing are left out.
+func (v *Vault) Openers(ctx context.Context, tx *store.Tx, k *Keys, ids []ref.MatterID) (map[ref.MatterID]*Opener, error) {
+	out := map[ref.MatterID]*Opener{}
+	if err := k.load(ctx, tx); err != nil {
+		return nil, err
+	}
+	for some := range slices.Chunk(ids, mostAtOnce) {
+		marks, args := make([]string, len(some)), make([]any, len(some))
+		for i, id := range some {
+			marks[i], args[i] = fmt.Sprintf("$%d", i+1), int64(id)
+		}
+		type row struct {
+			matter ref.MatterID
+			wrap
+		}
+		found, err := each(ctx, tx, func(r *store.Rows) (x row, err error) { return x, r.Scan(&x.matter, &x.desk, &x.parts, &x.sealed) },
+			`SELECT matter, desk, parts, sealed FROM vault_wrap WHERE matter IN (`+strings.Join(marks, ", ")+`) ORDER BY matter, desk, parts`, args...)
+		if err != nil {
+			return nil, fmt.Errorf("vault: %w", err)
+		}
+		for _, x := range found {
+			o := out[x.matter]
+			if o == nil {
+				o = &Opener{v: v, matter: x.matter, recipients: map[string]string{}, secrets: map[string]secret{}, entries: map[string][]byte{}, held: map[int64][]string{}}
+			}
+			if err := o.take(k, x.wrap); err != nil {
+				return nil, err
+			}
+			if len(o.secrets) > 0 {
+				out[x.matter] = o
+			}
+		}
+	}
+	return out, nil
 }

@@ -162,6 +162,10 @@ func (s *Server) routes() []route {
 		{"GET /staff/desks", staff, s.desks},
 		{"POST /staff/desks", staff, s.letIn},
 
+		// staff_search.go
+		{"GET /staff/search", staff, s.searchPage},
+		{"POST /staff/search", staff, s.search},
+
 		// staff_open.go
 		{"POST /staff/matters/{ref}/open", staff, s.openSealed},
 

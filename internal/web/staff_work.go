@@ -55,6 +55,9 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) error {
 	if kinds := s.startable(v); len(kinds) > 0 {
 		page.Buttons = []view.Link{{Text: say.T("staff.new.title"), Href: "/staff/new"}}
 	}
+	if mayOpenAnything(v) {
+		page.Buttons = append(page.Buttons, view.Link{Text: say.T("staff.desks"), Href: "/staff/desks"})
+	}
 	for _, part := range []struct {
 		key   string
 		items []matter.State
@@ -227,7 +230,7 @@ func (s *Server) queue(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := list{
 		Shell: view.Shell{Title: say.T("staff.nav.queue"), Staff: true, Crumbs: crumbs(say)}, Heading: say.T("staff.nav.queue"),
-		Filter: s.queueFilter(say, r.URL, names), Saved: s.savedFilters(say, r.URL, v), Keys: view.ListKeys(say), Count: countWords(say, found),
+		Filter: s.queueFilter(say, r.URL, names), Saved: s.savedFilters(say, r.URL, v), Buttons: searchButton(say, v), Keys: view.ListKeys(say), Count: countWords(say, found),
 		Table: view.Table{
 			Caption: say.T("staff.nav.queue"), CaptionHidden: true, Cards: true, Keys: true, Select: "m", SelectForm: "bulk",
 			Columns: []view.Column{
