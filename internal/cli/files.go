@@ -45,11 +45,11 @@ func (s *size) UnmarshalText(text []byte) error {
 
 // fileFlags say which files are taken.
 type fileFlags struct {
-	MaxFile  size  `name:"max-file" env:"PLUMBLINE_MAX_FILE" default:"500MB" placeholder:"SIZE" help:"Largest file that is taken. 0: no limit."`
-	MaxFiles size  `name:"max-files" env:"PLUMBLINE_MAX_FILES" default:"5GB" placeholder:"SIZE" help:"Most that all files of one matter may take together. 0: no limit."`
-	MaxCount int64 `name:"max-file-count" env:"PLUMBLINE_MAX_FILE_COUNT" default:"200" placeholder:"N" help:"Most files of one matter. 0: no limit."`
+	MaxFile  size  `name:"max-file" env:"PLUMBLINE_MAX_FILE" default:"500MB" placeholder:"SIZE" help:"Largest file that is taken, usually 500MB. 0: no limit."`
+	MaxFiles size  `name:"max-files" env:"PLUMBLINE_MAX_FILES" default:"5GB" placeholder:"SIZE" help:"Most that all files of one matter may take together, usually 5GB. 0: no limit."`
+	MaxCount int64 `name:"max-file-count" env:"PLUMBLINE_MAX_FILE_COUNT" default:"200" placeholder:"N" help:"Most files of one matter, usually 200. 0: no limit."`
 	MaxAll   size  `name:"max-all-files" env:"PLUMBLINE_MAX_ALL_FILES" default:"0" placeholder:"SIZE" help:"Most that all files of the office may take together. 0: no limit but the disk."`
-	Spare    size  `name:"spare-disk" env:"PLUMBLINE_SPARE_DISK" default:"1GB" placeholder:"SIZE" help:"Take no files while less than this is free on the disk of a SQLite database, so that there is room for reports."`
+	Spare    size  `name:"spare-disk" env:"PLUMBLINE_SPARE_DISK" default:"1GB" placeholder:"SIZE" help:"Take no files while less than this (usually 1GB) is free on the disk of a SQLite database, so that there is room for reports."`
 }
 
 func (f fileFlags) limits() exhibit.Limits {
