@@ -134,6 +134,15 @@ func (g *Gate) Enter(ctx context.Context, rank Rank, addr string) (leave func(),
 	return g.answer(<-t.turn) // its turn came at the same instant
 }
 
+// Spent reports whether the pace of those that did not come through the form is used up for the side that an address
+// belongs to. It counts nothing: it is for turning such a filing away before anything is done for it.
+func (g *Gate) Spent(addr string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	from := g.sideOf(addr)
+	return g.limits.Pace > 0 && g.passed[from] >= g.limits.Pace
+}
+
 func (g *Gate) answer(mine bool) (func(), error) {
 	if !mine {
 		return nil, ErrBusy

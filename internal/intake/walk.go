@@ -120,12 +120,23 @@ func (w *Walks) Judge(draft string, code ref.ReceiptCode, note, work string, tra
 		return Blind, []string{MarkBlind}
 	case w.wasSent(draft, code):
 		return Blind, []string{MarkAgain}
-	case x.steps < leastSteps || age < leastTime || age < time.Duration(x.steps)*leastStep:
+	case !w.human(x):
 		return Blind, []string{MarkQuick}
 	case Works(Task(draft), work):
 		return Worked, nil
 	}
 	return Walked, nil
+}
+
+// Walked reports whether a walk was at the speed of a person, whatever was sent of it before.
+func (w *Walks) Walked(draft, note string, trapped bool) bool {
+	x, ok := w.open(draft, note)
+	return ok && !trapped && !x.trap && w.human(x)
+}
+
+func (w *Walks) human(x walk) bool {
+	age := w.now().Sub(time.Unix(x.begun, 0))
+	return x.steps >= leastSteps && age >= leastTime && age >= time.Duration(x.steps)*leastStep && age <= walkLasts
 }
 
 // Sent notes that a report was made of a draft.

@@ -22,6 +22,7 @@ import (
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
 	"plumbline/internal/web/view"
+	"plumbline/internal/words"
 )
 
 // What guards the way in: honest reports go before a flood (package intake), reports that say the same are found
@@ -81,6 +82,32 @@ func (s *Server) admitted(r *http.Request, d *draft, code ref.ReceiptCode, cmd m
 		s.walks.Sent(d.secret, code)
 	}
 	return st, err
+}
+
+// crowded reports whether a report that did not come through the form has to be sent again later, before anything is done
+// for it: the pages of honest people must not wait for what is turned away.
+func (s *Server) crowded(r *http.Request, d *draft) bool {
+	return s.gate.Spent(r.RemoteAddr) && !s.walks.Walked(d.secret, d.approach.walk, d.approach.trapped)
+}
+
+// busyPage holds a report that could not be taken yet, and the button that sends it.
+type busyPage struct {
+	view.Shell
+	Action string
+	Hidden []view.Hidden
+}
+
+var busyView = view.Page[busyPage]("public/busy")
+
+func (s *Server) comeBack(w http.ResponseWriter, r *http.Request, d *draft) error {
+	hidden, err := d.hidden("check")
+	if err != nil {
+		return err
+	}
+	busy(w, intake.ErrBusy)
+	say := words.From(r.Context())
+	page := busyPage{Shell: view.Shell{Title: say.T("guard.busy.title"), Exit: true, Keep: view.Keep{Form: answersForm, Name: ctlTo, Stay: "stay"}}, Action: d.action(), Hidden: hidden}
+	return busyView.ShowStatus(s.site, w, r, http.StatusServiceUnavailable, page)
 }
 
 // filed is something that is written with a report, in the same transaction.

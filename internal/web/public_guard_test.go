@@ -121,6 +121,27 @@ func TestOverloadKeepsTheReport(t *testing.T) {
 	}
 }
 
+// Behind the pace of filings that did not come through the form, an honest one still has everything on its page, and goes
+// through once it came at the speed of a person.
+func TestAReportBehindThePaceIsKept(t *testing.T) {
+	now := time.Now()
+	w := publicSQLite(t).with(func(s *Server) {
+		s.gate = intake.NewGate(intake.Limits{Pace: 1}, time.Now)
+		s.walks = intake.NewWalks([]byte("key"), func() time.Time { return now })
+	})
+	w.person("en").walk(usual, nil).sent()
+	p := w.person("en").walk(telling("Somebody who pastes a story that was written before, and presses the button at once, within a second or two."), nil)
+	p.press("answers", "send", nil).is(http.StatusServiceUnavailable).reads("Please press again")
+	again := *p
+	again.press("answers", "look", nil).is(200).reads("pastes a story")
+	now = now.Add(time.Minute)
+	p.sent().reads("Your report is recorded")
+	if n := w.reports(); n != 2 {
+		t.Errorf("%d reports", n)
+	}
+	w.person("en").walk(telling("Somebody else took their time, and is not held up by those who do not."), func() { now = now.Add(5 * time.Second) }).sent()
+}
+
 func TestOverloadSaysWhenToComeBack(t *testing.T) {
 	rec := httptest.NewRecorder()
 	if !busy(rec, fmt.Errorf("wrapped: %w", intake.ErrBusy)) || rec.Header().Get("Retry-After") != "20" {
