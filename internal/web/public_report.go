@@ -252,6 +252,10 @@ func (s *Server) reportStep(w http.ResponseWriter, r *http.Request) error {
 		return s.lostDraft(w, r, k, err)
 	}
 	d.approach = approachOf(r.PostForm)
+	if to == "send" && s.crowded(r, d) {
+		d.asker = &asker{sent: sent}
+		return s.comeBack(w, r, d)
+	}
 	var answer func() error
 	err = s.DB.Read(r.Context(), func(tx *store.Tx) error {
 		tree, err := s.tree(r.Context(), tx)
