@@ -52,6 +52,7 @@ type statusPage struct {
 	Told      view.Timeline
 	Procedure view.Procedure
 	Files     int  // that the reporter sent
+	Notices   bool // the reporter may leave an address, only to be told that there is something new
 	NoMore    bool // files are taken no longer
 }
 
@@ -345,6 +346,7 @@ func (v *reporterView) page() statusPage {
 		}
 	}
 	page.Procedure = v.procedure(now)
+	page.Notices = v.s.Notices.On()
 	page.Files, page.NoMore = v.fileCount(), v.st.Matter.Final != 0
 	return page
 }

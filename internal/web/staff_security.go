@@ -26,6 +26,7 @@ func accountTabs(say *words.Speaker, r *http.Request) []view.Link {
 		{Text: say.T("account.tab.sessions"), Href: "/staff/account/sessions"},
 		{Text: say.T("account.tab.tokens"), Href: "/staff/account/tokens"},
 		{Text: say.T("ties.title"), Href: "/staff/account/ties"},
+		{Text: say.T("notice.title"), Href: "/staff/account/notices"},
 	}
 	for i := range tabs {
 		tabs[i].Current = r.URL.Path == tabs[i].Href
