@@ -115,6 +115,9 @@ const (
 
 // serve runs the pages and everything that goes on behind them.
 func (a *app) serve(ctx context.Context, t *terminal, o serveOptions) error {
+	if err := noCoreDump(); err != nil {
+		t.log.Warn("a crash could leave what was open in memory on the disk", "error", err)
+	}
 	if o.files == nil {
 		o.files = exhibit.New(a.db, exhibit.Options{Log: t.log, Now: a.now})
 	}

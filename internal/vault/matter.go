@@ -533,17 +533,6 @@ func (o *Opener) Lend(ctx context.Context, tx *store.Tx, k *Keys, compartment, c
 	return err
 }
 
-// Destroy destroys the keys of a compartment: what was sealed in it can never be read again, by anybody. Where keys of
-// several compartments lie in one wrap, only a holder could take one out; such wraps are destroyed when the last of them is due.
-func (v *Vault) Destroy(ctx context.Context, tx *store.Tx, m ref.MatterID) error {
-	for _, q := range []string{`DELETE FROM vault_wrap WHERE matter = $1`, `DELETE FROM vault_compartment WHERE matter = $1`} {
-		if _, err := tx.Exec(ctx, q, int64(m)); err != nil {
-			return fmt.Errorf("vault: destroy: %w", err)
-		}
-	}
-	return nil
-}
-
 const mostAtOnce = 500 // matters in one statement
 
 // Openers returns what keys open of many matters, for reading alone; those of which they open nothing are left out.
