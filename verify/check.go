@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/mod/sumdb/note"
@@ -36,6 +38,9 @@ type Entry struct {
 	Commitment Hash   `json:"commitment"`     // the leaf of the log
 	Step       *Step  `json:"step,omitempty"` // nil: nothing of it is opened
 	Whole      []byte `json:"-"`              // the exact bytes; nil: that half stays closed
+
+	Said   map[string][]byte `json:"-"`                // what it seals, by compartment, as far as it is opened, without the spaces at its end
+	Closed []string          `json:"closed,omitempty"` // the compartments in which it seals what the receipt does not open
 }
 
 // Missed is a time limit that ran out: the office's own timer recorded it.
@@ -128,7 +133,58 @@ func checkEntry(c Checkpoint, no int, as string, index uint64, path []Hash, comm
 	} else if own.Text() != step.Text() {
 		return e, &Flaw{Code: FlawDisagree, Entry: no}
 	}
+	sealed, order := sealedIn(e.Whole)
+	for _, compartment := range slices.Sorted(maps.Keys(o.Said)) {
+		said := o.Said[compartment]
+		want, there := sealed[compartment]
+		if !there {
+			return e, &Flaw{Code: FlawSaid, Entry: no, Detail: compartment + ": the entry seals nothing there"}
+		}
+		if CommitSealed(Salt(said.Salt), said.Content) != want {
+			return e, &Flaw{Code: FlawSaid, Entry: no, Detail: compartment}
+		}
+		if e.Said == nil {
+			e.Said = map[string][]byte{}
+		}
+		e.Said[compartment] = bytes.TrimRight(said.Content, " ")
+	}
+	for _, compartment := range order {
+		if _, open := o.Said[compartment]; !open {
+			e.Closed = append(e.Closed, compartment)
+		}
+	}
 	return e, nil
+}
+
+// sealedIn reads the commitments to what an entry seals, by compartment, and the compartments in their order. What has
+// another form seals nothing, as in records from before there was anything sealed.
+func sealedIn(entry []byte) (commitments map[string]Hash, order []string) {
+	commitments = map[string]Hash{}
+	whole, err := object(entry)
+	if err != nil {
+		return commitments, nil
+	}
+	parts, err := fields(whole["sealed"])
+	if err != nil {
+		return commitments, nil
+	}
+	for _, p := range parts {
+		part, err := object(p.Value)
+		if err != nil || !compartmentName.MatchString(p.Name) {
+			continue
+		}
+		written, err := text(part["commitment"])
+		if err != nil {
+			continue
+		}
+		h, err := ParseHash(written)
+		if err != nil {
+			continue
+		}
+		commitments[p.Name] = h
+		order = append(order, p.Name)
+	}
+	return commitments, order
 }
 
 // checkOrder checks that no entry stands there twice, and that the numbers within each stream run as the log does.

@@ -85,9 +85,60 @@ func TestWhatAReceiptProves(t *testing.T) {
 	}
 }
 
+// What an entry seals is proven where its holder opens it, without the spaces that hide its size; and what stays closed is named.
+func TestAReceiptShowsWhatWasSealed(t *testing.T) {
+	v, r := vector(t, "what is sealed in one part is opened, the other stays closed")
+	got, err := r.Check(v.trust(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := got.Entry
+	if len(e.Said) != 1 || string(e.Said["file"]) != strings.TrimRight(saidInFile, " ") || !slices.Equal(e.Closed, []string{"identity"}) {
+		t.Errorf("said %q, closed %q", e.Said, e.Closed)
+	}
+	answers, err := Fields(e.Said["file"])
+	if err != nil || len(answers) != 3 || answers[0].Name != "amount" || string(answers[0].Value) != "250" || answers[2].Name != "witnesses" {
+		t.Errorf("field by field: %q, %v", answers, err)
+	}
+	for name, text := range map[string]string{"a name twice": `{"a":1,"\u0061":2}`, "no object": "[1]", "not UTF-8": "{\"a\":\"\xff\"}", "more": "{} {}"} {
+		if answers, err := Fields([]byte(text)); err == nil {
+			t.Errorf("%s: read as %q", name, answers)
+		}
+	}
+
+	v, r = vector(t, "what is sealed stays closed")
+	if got, err = r.Check(v.trust(t)); err != nil || got.Entry.Said != nil || !slices.Equal(got.Entry.Closed, []string{"file", "identity"}) {
+		t.Errorf("%+v, %v", got.Entry, err)
+	}
+	v, r = vector(t, "sealed as in older records, and in forms that nobody writes")
+	if got, err = r.Check(v.trust(t)); err != nil || got.Entry.Said != nil || got.Entry.Closed != nil {
+		t.Errorf("%+v, %v", got.Entry, err)
+	}
+
+	// The short form, which a picture carries, keeps it.
+	_, r = vector(t, "all that is sealed is opened")
+	short, err := r.Short()
+	if err != nil || len(short.Opening.Said) != 2 {
+		t.Errorf("the short form opens %d parts: %v", len(short.Opening.Said), err)
+	}
+
+	// What nobody would read is not written.
+	r.Opening.Said = map[string]Said{"File": r.Opening.Said["file"]}
+	var f *Flaw
+	if _, err := r.Marshal(); !errors.As(err, &f) || f.Code != FlawSpelling {
+		t.Errorf("a part with another name is written: %v", err)
+	}
+}
+
 // Whichever byte of a receipt is changed: it is refused, or it proves the same (a signature that nobody here can check).
 func TestNoByteCanBeChanged(t *testing.T) {
-	v, r := vector(t, everything)
+	for _, name := range []string{everything, "all that is sealed is opened"} {
+		t.Run(name, func(t *testing.T) { noByteCanBeChanged(t, name) })
+	}
+}
+
+func noByteCanBeChanged(t *testing.T, name string) {
+	v, r := vector(t, name)
 	trust := v.trust(t)
 	want, err := r.Check(trust)
 	if err != nil {

@@ -31,6 +31,7 @@ const (
 	FlawPath       = "path"          // the entry does not stand at its place in the log
 	FlawStep       = "step"          // the text of a step cannot be read
 	FlawDisagree   = "disagree"      // the step says other than the entry it stands for
+	FlawSaid       = "said"          // what is shown as written is not what the entry seals
 	FlawStray      = "stray"         // a step of another matter among those of this one
 	FlawTwice      = "twice"         // one number was given to two entries, or one entry is named twice
 	FlawOrder      = "order"         // the numbers of a matter's entries do not run with the log
@@ -50,6 +51,7 @@ var flaws = map[string][2]string{
 	FlawPath:       {"the entry does not stand in the log where the receipt says", "the receipt was changed or forged: do not rely on it; use it as it was first saved"},
 	FlawStep:       {"the step cannot be read", "the office recorded something this program does not understand: use a newer version, and ask the office"},
 	FlawDisagree:   {"the step does not agree with the entry it stands for", "the office recorded one thing and tells another: keep this file as evidence"},
+	FlawSaid:       {"what it shows as written is not what the entry seals", "the receipt was changed or forged: do not rely on it; use it as it was first saved"},
 	FlawStray:      {"a step of another matter stands among those of this one", "do not rely on it; ask the office for the receipt again"},
 	FlawTwice:      {"the same number or the same place stands for two entries", "keep this file as evidence: an honest office numbers each entry once"},
 	FlawOrder:      {"the numbers of the steps do not run as the log does", "keep this file as evidence: an honest office records steps in their order"},

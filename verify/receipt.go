@@ -13,6 +13,15 @@ import (
 type Opening struct {
 	Step  Half `json:"step"`  // of the text of a Step
 	Whole Half `json:"whole"` // of the exact bytes of the entry
+	// Said opens what the entry holds only as ciphertext, by the compartment in which it is sealed; nil: nothing of it.
+	Said map[string]Said `json:"said,omitempty"`
+}
+
+// Said is what an entry seals in one compartment, in the clear, with the salt of the commitment to it that stands in the
+// entry (CommitSealed).
+type Said struct {
+	Salt    []byte `json:"salt"`
+	Content []byte `json:"content"` // byte for byte as it was sealed, with the spaces at its end
 }
 
 // Half is one half of a commitment: opened (Salt and Content) or closed (Hash alone).
@@ -170,6 +179,29 @@ func (o Opening) form() error {
 	}
 	if err := o.Whole.form(); err != nil {
 		return fmt.Errorf("whole: %w", err)
+	}
+	if o.Said != nil && o.Whole.Hash != nil {
+		return errors.New("said: the entry in which it is sealed stays closed")
+	}
+	for compartment, said := range o.Said {
+		if err := said.form(compartment); err != nil {
+			return fmt.Errorf("said: %w", err)
+		}
+	}
+	return nil
+}
+
+// compartmentName keeps the names of compartments to what has one spelling, and one order, in every language.
+var compartmentName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+func (s Said) form(compartment string) error {
+	switch {
+	case !compartmentName.MatchString(compartment):
+		return errors.New("not the name of a compartment")
+	case len(s.Salt) != len(Salt{}):
+		return fmt.Errorf("%s: salt: not 32 bytes", compartment)
+	case len(s.Content) == 0:
+		return fmt.Errorf("%s: content: missing", compartment)
 	}
 	return nil
 }

@@ -188,28 +188,57 @@ func ranOut(changes json.RawMessage) (ids []string) {
 	return ids
 }
 
-// object reads the members of a JSON object by their exact names; encoding/json would take other cases for the same,
-// and the last of two. Both would let two readers of one entry see two things.
+// object reads the members of a JSON object by their exact names.
 func object(data []byte) (map[string]json.RawMessage, error) {
+	list, err := fields(data)
+	if err != nil {
+		return nil, err
+	}
+	byName := map[string]json.RawMessage{}
+	for _, f := range list {
+		byName[f.Name] = f.Value
+	}
+	return byName, nil
+}
+
+// A Field is one member of a JSON object: of what an entry seals, an answer.
+type Field struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// Fields reads the members of a JSON object in their order, such as the answers in what an entry seals. A name that stands
+// twice is refused, and names are told apart by case; encoding/json would take the last of two, and other cases for the
+// same. Both would let two readers of one text see two things.
+func Fields(data []byte) ([]Field, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("is not UTF-8")
+	}
+	return fields(data)
+}
+
+func fields(data []byte) ([]Field, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.New("is no JSON object")
 	}
-	members := map[string]json.RawMessage{}
+	var list []Field
+	seen := map[string]bool{}
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
 			return nil, errors.New("is no JSON object")
 		}
 		name := t.(string) // within an object, what stands before a value is a name
-		if _, twice := members[name]; twice {
+		if seen[name] {
 			return nil, fmt.Errorf("names %q twice", name)
 		}
+		seen[name] = true
 		var v json.RawMessage
 		if err := d.Decode(&v); err != nil {
 			return nil, errors.New("is no JSON object")
 		}
-		members[name] = v
+		list = append(list, Field{name, v})
 	}
 	if _, err := d.Token(); err != nil {
 		return nil, errors.New("is no JSON object")
@@ -217,7 +246,7 @@ func object(data []byte) (map[string]json.RawMessage, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("is followed by something")
 	}
-	return members, nil
+	return list, nil
 }
 
 // text reads a JSON string that says something.

@@ -49,15 +49,18 @@ type (
 		Text string `json:"text"`
 	}
 	receiptVector struct {
-		Name      string      `json:"name"`
-		Logs      []string    `json:"logs"`
-		Witnesses []string    `json:"witnesses"`
-		Receipt   string      `json:"receipt"`
-		Fragment  string      `json:"fragment,omitempty"`
-		Proven    *Proven     `json:"proven,omitempty"`
-		Whole     string      `json:"whole,omitempty"` // of the entry the receipt is about, where it is opened
-		Flaw      *flawVector `json:"flaw,omitempty"`
-		receipt   *Receipt    // what it was made from
+		Name      string   `json:"name"`
+		Logs      []string `json:"logs"`
+		Witnesses []string `json:"witnesses"`
+		Receipt   string   `json:"receipt"`
+		Fragment  string   `json:"fragment,omitempty"`
+		Proven    *Proven  `json:"proven,omitempty"`
+		Whole     string   `json:"whole,omitempty"` // of the entry the receipt is about, where it is opened
+
+		Said map[string]string `json:"said,omitempty"` // what that entry seals, as far as it is opened
+		Flaw *flawVector       `json:"flaw,omitempty"`
+
+		receipt   *Receipt // what it was made from
 		breakIt   func(string) string
 		breakJSON func(string) string
 	}
@@ -151,6 +154,30 @@ func entryText(stream string, n int, at, action, rest string) string {
 	return fmt.Sprintf(`{"v":1,"stream":%q,"n":%d,"at":%q,"by":{"duty":"reporter"},"via":"web","pack":"generic@1.0.0","action":%q%s}`, stream, n, at, action, rest)
 }
 
+// What some of the entries seal: with spaces at its end, with several lines and signs, and no object at all.
+const (
+	saidInFile     = `{"amount":250,"story":"He kept the money from the drawer.\nTwice, 两次, \u202eabc <&>.","witnesses":["Ada","Bo"]}           `
+	saidInIdentity = `{"name":"Ada Reporter"}                                        `
+	saidInReporter = `It was a Tuesday.`
+)
+
+func saltOf(compartment string) Salt { return Salt(seed("salt of " + compartment)) }
+
+// sealedPart is what stands in an entry for what it seals. The ciphertext is for others to make; no reader of a receipt opens it.
+func sealedPart(compartment, content string) string {
+	return fmt.Sprintf(`{"box":%q,"commitment":%q}`, base64.RawURLEncoding.EncodeToString(seed("box of "+compartment)), CommitSealed(saltOf(compartment), []byte(content)))
+}
+
+// saying is a receipt that opens what its entry seals.
+func saying(r *Receipt, contents map[string]string) *Receipt {
+	r.Opening.Said = map[string]Said{}
+	for compartment, content := range contents {
+		salt := saltOf(compartment)
+		r.Opening.Said[compartment] = Said{Salt: salt[:], Content: []byte(content)}
+	}
+	return r
+}
+
 func newPastLog() *pastLog {
 	l := &pastLog{entries: map[int]string{
 		2:   entryText("matter/3", 1, "2026-03-02T08:15:00.5Z", "file", `,"fields":{"story":"Seen twice."}`),
@@ -170,6 +197,12 @@ func newPastLog() *pastLog {
 		71: entryText("matter/9", 2, "2026-03-13T11:00:00Z", "file", ""),
 		72: `{"stream":"matter/9","n":3,"at":"2026-03-13T11:00:00Z","action":"file","action":"close"}`,
 		73: "not JSON",
+		// What is sealed stands there as ciphertext with a commitment.
+		200: entryText("matter/20", 1, "2026-04-02T09:00:00Z", "file", `,"fields":{"place":"Mill Street"},"sealed":{"file":`+sealedPart("file", saidInFile)+`,"identity":`+sealedPart("identity", saidInIdentity)+`}`),
+		201: entryText("matter/20", 2, "2026-04-02T10:00:00Z", "message", `,"sealed":{"reporter":`+sealedPart("reporter", saidInReporter)+`}`),
+		202: entryText("matter/20", 3, "2026-04-02T11:00:00Z", "message", `,"sealed":{"reporter":{"message":"In the clear, as older records have it."},"file":"text","Of another form":`+sealedPart("file", saidInFile)+`}`),
+		203: entryText("matter/20", 4, "2026-04-02T12:00:00Z", "message", `,"sealed":{"file":`+sealedPart("file", saidInFile)+`,"file":`+sealedPart("identity", saidInIdentity)+`}`),
+		204: entryText("matter/20", 5, "2026-04-02T13:00:00Z", "message", `,"sealed":{"file":{"commitment":"","commitment":"`+CommitSealed(saltOf("file"), []byte(saidInFile)).String()+`"}}`),
 	}, steps: map[int]string{
 		70: Step{Stream: "matter/9", N: 1, At: time.Date(2026, 3, 13, 9, 0, 0, 0, time.UTC), Action: "file"}.Text(),
 		71: "plumbline step v1\nstream matter/9\nn 02\nat 2026-03-13T11:00:00.000000Z\naction file\n",
@@ -276,6 +309,18 @@ func receiptVectors(t testing.TB) []receiptVector {
 	extended.Proof.Checkpoint = l.checkpoint(6, []string{"a line more"}, key)
 	vectors = append(vectors, good("a checkpoint with a line more", extended))
 
+	// What an entry seals is opened as its holder wants it.
+	both := map[string]string{"file": saidInFile, "identity": saidInIdentity}
+	told := saying(l.receipt(200, true, 300, by), both)
+	vectors = append(vectors,
+		good("what is sealed stays closed", l.receipt(200, true, 300, by)),
+		good("what is sealed in one part is opened, the other stays closed", saying(l.receipt(200, true, 300, by), map[string]string{"file": saidInFile})),
+		good("all that is sealed is opened", told),
+		good("what is sealed has no fields", saying(l.receipt(201, true, 300, by), map[string]string{"reporter": saidInReporter})),
+		good("sealed as in older records, and in forms that nobody writes", l.receipt(202, true, 300, by)),
+		good("one part stands there twice and seals nothing", l.receipt(203, true, 300, by)),
+	)
+
 	// What was changed on the way.
 	plain := l.receipt(5, false, 6, []signer{key, witness})
 	bad := func(code string, line, entry int, name string, breakIt func(string) string) {
@@ -370,6 +415,42 @@ func receiptVectors(t testing.TB) []receiptVector {
 	})
 	many(FlawSpelling, 0, "an opening of nothing", put(`"commitment":`, `"opening":null,"commitment":`))
 
+	// What was changed in what is opened of what the entry seals.
+	unsaid := func(code string, line, entry int, name string, breakIt func(string) string) {
+		vectors = append(vectors, receiptVector{Name: name, Logs: logs, receipt: told, breakJSON: breakIt, Flaw: &flawVector{code, line, entry}})
+	}
+	saltInFile, saltInIdentity := saltOf("file"), saltOf("identity")
+	inFile := `"file":{"salt":"` + encode(saltInFile[:]) + `","content":"` + encode([]byte(saidInFile)) + `"}`
+	inIdentity := `"identity":{"salt":"` + encode(saltInIdentity[:]) + `","content":"` + encode([]byte(saidInIdentity)) + `"}`
+	unsaid(FlawSaid, 0, 1, "what was sealed was changed", put(encode([]byte(saidInFile)), encode([]byte(strings.Replace(saidInFile, "250", "350", 1)))))
+	unsaid(FlawSaid, 0, 1, "a space less at the end of what was sealed", put(encode([]byte(saidInFile)), encode([]byte(strings.TrimSuffix(saidInFile, " ")))))
+	unsaid(FlawSaid, 0, 1, "another salt of what was sealed", put(encode(saltInFile[:]), encode(seed("another salt"))))
+	unsaid(FlawSaid, 0, 1, "what was sealed in another part", put(inFile, strings.Replace(inIdentity, "identity", "file", 1)))
+	unsaid(FlawSaid, 0, 1, "a part that the entry does not have", put(`"identity":{`, `"respondent":{`))
+	unsaid(FlawSaid, 0, 1, "a part with the name of a member that every object has", put(inFile+","+inIdentity, strings.Replace(inFile, "file", "constructor", 1)))
+	unsaid(FlawSpelling, 2, 0, "parts in another order", put(inFile+","+inIdentity, inIdentity+","+inFile))
+	unsaid(FlawSpelling, 2, 0, "a part twice", put(inFile, inFile+","+inFile))
+	unsaid(FlawSpelling, 2, 0, "no parts", put(inFile+","+inIdentity, ""))
+	unsaid(FlawSpelling, 2, 0, "a list of parts", put(`{`+inFile+","+inIdentity+`}`, `[]`))
+	unsaid(FlawSpelling, 2, 0, "a part without a name", put(`"file":`, `"":`))
+	unsaid(FlawSpelling, 2, 0, "a part with a name that is none", put(`"file":`, `"__proto__":`))
+	unsaid(FlawSpelling, 2, 0, "a part with a number for a name", put(`"file":`, `"7":`))
+	unsaid(FlawSpelling, 2, 0, "a part of nothing", put(inFile[len(`"file":`):], `null`))
+	unsaid(FlawSpelling, 2, 0, "a part without content", put(`,"content":"`+encode([]byte(saidInFile))+`"`, ``))
+	unsaid(FlawSpelling, 2, 0, "a part with empty content", put(encode([]byte(saidInFile)), ``))
+	unsaid(FlawSpelling, 2, 0, "a part with a short salt", put(encode(saltInFile[:]), "AAAA"))
+	unsaid(FlawSpelling, 2, 0, "a part with a member more", put(inFile, strings.TrimSuffix(inFile, "}")+`,"hash":"AAAA"}`))
+	closed := saying(l.receipt(200, false, 300, by), both)
+	vectors = append(vectors,
+		receiptVector{Name: "what is sealed in an entry that stays closed", Logs: logs, receipt: closed, Flaw: &flawVector{FlawSpelling, 2, 0}},
+		receiptVector{Name: "opened, but the part stands there twice", Logs: logs, receipt: saying(l.receipt(203, true, 300, by), map[string]string{"file": saidInFile}), Flaw: &flawVector{FlawSaid, 0, 1}},
+		receiptVector{Name: "opened, but the commitment stands there twice", Logs: logs, receipt: saying(l.receipt(204, true, 300, by), map[string]string{"file": saidInFile}), Flaw: &flawVector{FlawSaid, 0, 1}},
+		receiptVector{Name: "opened, but the entry holds it in the clear", Logs: logs, receipt: saying(l.receipt(202, true, 300, by), map[string]string{"reporter": saidInReporter}), Flaw: &flawVector{FlawSaid, 0, 1}},
+	)
+	further := l.further(AsStep, 201, true)
+	further.Opening.Said = saying(l.receipt(201, true, 300, by), map[string]string{"reporter": saidInReporter + " "}).Opening.Said
+	vectors = append(vectors, receiptVector{Name: "what a further step seals was changed", Logs: logs, receipt: l.receipt(200, true, 300, by, further), Flaw: &flawVector{FlawSaid, 0, 2}})
+
 	// What does not hold in the log.
 	bad(FlawPath, 0, 1, "another index", put("index 5", "index 4"))
 	bad(FlawPath, 0, 1, "an index beyond the log", put("index 5", "index 6"))
@@ -448,6 +529,12 @@ func (v *receiptVector) finish(t testing.TB) {
 		t.Fatalf("%s: %v", v.Name, err)
 	}
 	v.Proven, v.Whole = &proven, string(proven.Entry.Whole)
+	for compartment, said := range proven.Entry.Said {
+		if v.Said == nil {
+			v.Said = map[string]string{}
+		}
+		v.Said[compartment] = string(said)
+	}
 }
 
 func (v *receiptVector) trust(t testing.TB) Trust {
@@ -663,6 +750,7 @@ func TestTheExampleInTheReadmeIsRight(t *testing.T) {
 	_, path, _ := strings.Cut(string(proof), "\nindex ")
 	for _, want := range []string{
 		"secret      " + encode(v.Secret), "entry       " + v.Entry, fmt.Sprintf("step        %q", v.Step), "step salt   " + encode(v.StepSalt), "whole salt  " + encode(v.WholeSalt),
+		"salt        " + Hash(saltOf("file")).String(), "content     " + strings.TrimRight(saidInFile, " "), "commitment  " + CommitSealed(saltOf("file"), []byte(saidInFile)).String(),
 		"step hash   " + v.StepHash.String(), "whole hash  " + v.WholeHash.String(), "commitment  " + v.Commitment.String(), "leaf hash   " + v.Leaf.String(), "\nindex " + path,
 	} {
 		if !strings.Contains(string(page), want) {
