@@ -94,6 +94,8 @@ type accountAddCmd struct {
 	Lang         string   `name:"lang" default:"en" help:"Language of the pages: en or zh-Hans."`
 	Grant        []dutyAt `name:"grant" placeholder:"DUTY@BODY" help:"Give a duty at a body. May be repeated."`
 	KeepPassword bool     `name:"keep-password" help:"Do not ask for another password at the first sign-in."`
+	Invite       bool     `name:"invite" help:"Set no password: print a link with which the person chooses their own."`
+	URL          string   `name:"url" env:"PLUMBLINE_URL" placeholder:"URL" help:"Address of the pages, to print the whole link of an invitation."`
 }
 
 func (accountAddCmd) Help() string { return helpText("account-add") }
@@ -104,13 +106,16 @@ func (c *accountAddCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	defer a.closing(&err)
-	password, madeUp, err := c.choose(t)
-	if err != nil {
-		return err
-	}
 	name := c.Name
 	if name == "" {
 		name = c.Login
+	}
+	if c.Invite {
+		return c.invite(ctx, t, a, account.CreateCmd{Login: c.Login, Name: name, Lang: c.Lang})
+	}
+	password, madeUp, err := c.choose(t)
+	if err != nil {
+		return err
 	}
 	if _, err := a.addAccount(ctx, account.CreateCmd{Login: c.Login, Name: name, Lang: c.Lang}, password, !c.KeepPassword, c.Grant); err != nil {
 		return err
@@ -150,18 +155,22 @@ func (a *app) addAccount(ctx context.Context, cmd account.CreateCmd, password st
 		if err := a.accounts.SetHash(ctx, tx, bySystem, id, hash, temporary); err != nil {
 			return err
 		}
-		for _, g := range grants {
-			body, err := register.BodyByCode(ctx, tx, g.Body)
-			if err != nil {
-				return err
-			}
-			if err := a.accounts.Grant(ctx, tx, bySystem, account.GrantCmd{Account: id, Duty: g.Duty, Body: body.ID}); err != nil {
-				return err
-			}
-		}
-		return nil
+		return a.grantAll(ctx, tx, id, grants)
 	})
 	return id, err
+}
+
+func (a *app) grantAll(ctx context.Context, tx *store.Tx, id ref.AccountID, grants []dutyAt) error {
+	for _, g := range grants {
+		body, err := register.BodyByCode(ctx, tx, g.Body)
+		if err != nil {
+			return err
+		}
+		if err := a.accounts.Grant(ctx, tx, bySystem, account.GrantCmd{Account: id, Duty: g.Duty, Body: body.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type accountListCmd struct {

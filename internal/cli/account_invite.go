@@ -54,14 +54,42 @@ func (c *accountInviteCmd) Run(ctx context.Context, t *terminal) (err error) {
 		t.print("The invitation of %s opens nothing any more.", c.Login)
 		return nil
 	}
-	t.print("%s/invite/%s", strings.TrimRight(c.URL, "/"), token)
-	t.note("With this link %s chooses a password, until %s. It is shown this once and works once.", c.Login, until.In(a.office.Zone()).Format("2006-01-02 15:04"))
-	if c.URL == "" {
-		t.note("Put the address of the pages before it, or give it with --url.")
-	}
+	a.sayInvitation(t, c.Login, c.URL, token, until)
 	if c.Reset {
 		t.note("What is sealed for them stays shut until a colleague at the same desk lets them in again.")
 	}
+	return nil
+}
+
+// sayInvitation shows a link, the only time it is shown.
+func (a *app) sayInvitation(t *terminal, login, url, token string, until time.Time) {
+	t.print("%s/invite/%s", strings.TrimRight(url, "/"), token)
+	t.note("With this link %s chooses a password, until %s. It is shown this once and works once.", login, until.In(a.office.Zone()).Format("2006-01-02 15:04"))
+	if url == "" {
+		t.note("Put the address of the pages before it, or give it with --url.")
+	}
+}
+
+// invite makes an account without a password.
+func (c *accountAddCmd) invite(ctx context.Context, t *terminal, a *app, cmd account.CreateCmd) error {
+	var token string
+	var until time.Time
+	err := a.db.Tx(ctx, func(tx *store.Tx) error {
+		id, err := a.accounts.Create(ctx, tx, bySystem, cmd)
+		if err != nil {
+			return err
+		}
+		if err := a.grantAll(ctx, tx, id, c.Grant); err != nil {
+			return err
+		}
+		token, until, err = a.accounts.Invite(ctx, tx, bySystem, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t.print("Account %s made%s.", c.Login, grantsText(c.Grant))
+	a.sayInvitation(t, c.Login, c.URL, token, until)
 	return nil
 }
 
