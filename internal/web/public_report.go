@@ -501,6 +501,24 @@ func (d *draft) send(w http.ResponseWriter, r *http.Request, fields []pack.Field
 
 // file opens the matter, unless it is there already.
 func (s *Server) file(ctx context.Context, code ref.ReceiptCode, cmd matter.OpenCmd, also ...filed) (st matter.State, err error) {
+	// Two of the first reports of an office may both make the key of a desk; the second finds it made.
+	for range 3 {
+		if st, err = s.fileOnce(ctx, code, cmd, also...); !fault.Is(err, fault.Conflict) {
+			break
+		}
+	}
+	if err == nil {
+		return st, nil
+	}
+	// Two requests at the same instant, or a reply that was lost after the record was made: then it is there.
+	var there matter.State
+	if again := s.DB.Read(ctx, func(tx *store.Tx) (e error) { there, e = s.Engine.ByChannel(ctx, tx, code); return e }); again == nil {
+		return there, nil
+	}
+	return st, err
+}
+
+func (s *Server) fileOnce(ctx context.Context, code ref.ReceiptCode, cmd matter.OpenCmd, also ...filed) (st matter.State, err error) {
 	if cmd, err = s.Engine.Prepare(ctx, cmd); err != nil {
 		return st, err
 	}
@@ -519,14 +537,6 @@ func (s *Server) file(ctx context.Context, code ref.ReceiptCode, cmd matter.Open
 		}
 		return nil
 	})
-	if err == nil {
-		return st, nil
-	}
-	// Two requests at the same instant, or a reply that was lost after the record was made: then it is there.
-	var there matter.State
-	if again := s.DB.Read(ctx, func(tx *store.Tx) (e error) { there, e = s.Engine.ByChannel(ctx, tx, code); return e }); again == nil {
-		return there, nil
-	}
 	return st, err
 }
 
