@@ -189,16 +189,6 @@ func (s *Accounts) ChangePassword(ctx context.Context, by By, old, new string) (
 	if old == new {
 		return Session{}, fault.InvalidFields([]fault.Field{{Name: "password", Key: "account.password-same"}})
 	}
-	return s.setOwn(ctx, by, new)
-}
-
-// ChoosePassword sets a first password for people who signed in without one; they have proved who they are before.
-func (s *Accounts) ChoosePassword(ctx context.Context, by By, new string) (Session, error) {
-	return s.setOwn(ctx, by, new)
-}
-
-func (s *Accounts) setOwn(ctx context.Context, by By, new string) (Session, error) {
-	id := by.Viewer.Account
 	var login string
 	err := s.db.Read(ctx, func(tx *store.Tx) error {
 		st, err := s.Load(ctx, tx, id)

@@ -69,6 +69,9 @@ func (s *Accounts) Confirm(ctx context.Context, tx *store.Tx, by By, cmd AskedCm
 		if err := s.MaySecond(ctx, tx, by.Viewer, st.Account.ID, a); err != nil {
 			return err
 		}
+		if err := s.stillAsks(ctx, tx, a); err != nil {
+			return err
+		}
 	}
 	g := Grant{Duty: a.Duty, Body: a.Body, From: max(a.From, s.Today()), To: a.To}
 	if g.Ended(g.From) {
@@ -92,6 +95,23 @@ func (s *Accounts) Confirm(ctx context.Context, tx *store.Tx, by By, cmd AskedCm
 		return err
 	}
 	return s.join(ctx, tx, by, st.Account, g)
+}
+
+// stillAsks refuses what somebody asked for who no longer administers the body: two who may make a duty held, not one.
+func (s *Accounts) stillAsks(ctx context.Context, tx *store.Tx, a Asked) error {
+	gone := fault.New(fault.Conflict, "account.asker-gone", nil)
+	asker, err := s.ViewerOf(ctx, tx, a.By)
+	if fault.Is(err, fault.NotFound) {
+		return gone
+	}
+	if err != nil {
+		return err
+	}
+	above, err := bodyAbove(ctx, tx, a.Body)
+	if err == nil && !access.MayAdmin(asker, above) {
+		return gone
+	}
+	return err
 }
 
 // Refuse says no to what was asked for. Whoever asked may take it back in this way, as may every administrator of the body.

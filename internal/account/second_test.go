@@ -70,6 +70,11 @@ func TestADutyThatOpensContentTakesTwoPersons(t *testing.T) {
 				t.Errorf("%s agrees: %q, want %q", name, got, tt.want)
 			}
 		}
+		b.tx(func(tx *store.Tx) error { return b.s.Deactivate(b.Context(), tx, system, o.ada) })
+		if got := b.confirm(b.by(o.holder), o.newcomer, "intake", city); got != "account.asker-gone" {
+			t.Errorf("agreed to what somebody asked for who was shut out since: %q", got)
+		}
+		b.tx(func(tx *store.Tx) error { return b.s.Activate(b.Context(), tx, system, o.ada) })
 		if got := b.confirm(b.by(o.holder), o.newcomer, "intake", city); got != "" {
 			t.Fatalf("somebody at the desk agrees: %q", got)
 		}
