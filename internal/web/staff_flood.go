@@ -167,7 +167,7 @@ func (s *Server) fromReporters(v access.Viewer) (where string, args []any) {
 
 // byHour counts the reports of the last hours in which any came.
 func (s *Server) byHour(ctx context.Context, tx *store.Tx, v access.Viewer, say *words.Speaker) (view.Table, error) {
-	t := view.Table{Caption: say.T("flood.hours"), Cards: true,
+	t := view.Table{Caption: say.T("flood.hours"), CaptionHidden: true, Cards: true,
 		Columns: []view.Column{{Text: say.T("flood.hour")}, {Text: say.T("flood.count"), Numeric: true}, {Text: say.T("flood.count.marked"), Numeric: true}},
 		Empty:   view.Empty{Title: say.T("flood.none"), Text: say.T("flood.none.text")}}
 	where, args := s.fromReporters(v)
