@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"plumbline/internal/store"
+	"plumbline/internal/testing/browser"
 	"plumbline/internal/testing/journey"
 	"plumbline/internal/testing/world"
 )
@@ -93,4 +94,29 @@ func TestFilesAreShutUntilTheyAreOpened(t *testing.T) {
 	}
 	second.In("zh-Hans").Get(at(ref, "files")).Sees("证据", "list of names.pdf")
 	o.Quiet()
+}
+
+func TestEvidenceInABrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	b := browser.Start(t)
+	o := journey.Open(t, world.SQLite(t))
+	intake := o.As("intake officer")
+	ref := taken(t, intake)
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 40, 30))); err != nil {
+		t.Fatal(err)
+	}
+	intake.Attach(at(ref, "files"), journey.File{Name: "a photograph of the gate with a rather long name that goes on and on.png", Data: picture.Bytes()},
+		journey.File{Name: "证词.txt", Data: []byte("…")}).Is(http.StatusOK)
+	for _, screen := range []browser.Screen{browser.Phone, browser.Desk} {
+		for _, lang := range []string{"en", "zh-Hans"} {
+			tab := b.Open(t, screen, true)
+			signIn(tab, o, "intake officer", lang)
+			look(t, tab, o.URL, at(ref, "files"), lang, screen)
+			tab.Shot("evidence-" + screen.Name + "-" + lang)
+			intake.Post(at(ref, "open"), url.Values{"reason": {"work"}})
+		}
+	}
 }
