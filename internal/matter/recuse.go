@@ -109,6 +109,12 @@ func MayBeGiven(to access.Viewer, k *pack.Kind, s State, f access.Facts) bool {
 	return mayGet(to, k, f, didOf(s)) == nil
 }
 
+// MayAct is access.MayAct for a matter already loaded.
+func MayAct(v access.Viewer, k *pack.Kind, a *pack.Action, s State, f access.Facts) error {
+	_, err := access.MayAct(v, k, a, f, didOf(s))
+	return err
+}
+
 // nobodyAt reports whether the desk that the matter goes to has members at a body, and all of them are kept away.
 func (d *deciding) nobodyAt(body ref.BodyID) bool { return d.Empty[Desk{d.nextDuty(), body}] }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // WriteCSV writes a figure as a table: a column for each dimension (and, if the result has labels, its label), then the
@@ -44,11 +45,9 @@ func (r *Result) WriteCSV(w io.Writer) error {
 
 // Harmless keeps a spreadsheet from calculating what a name says.
 func Harmless(s string) string {
-	if s != "" {
-		switch s[0] {
-		case '=', '+', '-', '@', '\t', '\r':
-			return "'" + s
-		}
+	// Some also take the wide forms of East Asian keyboards, and skip a line break before.
+	if s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
+		return "'" + s
 	}
 	return s
 }

@@ -166,7 +166,7 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) error {
 	}
 	var after matter.State
 	err = s.DB.Tx(r.Context(), func(tx *store.Tx) error {
-		st, _, err := s.visible(r.Context(), tx, viewer(r), r.PathValue("ref"))
+		st, f, err := s.visible(r.Context(), tx, viewer(r), r.PathValue("ref"))
 		if err != nil {
 			return err
 		}
@@ -176,6 +176,10 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) error {
 		}
 		if k == nil || k.Action(r.PathValue("action")) == nil {
 			return fault.New(fault.NotFound, "fault.notfound", nil)
+		}
+		// Whose step it is comes before whether it was asked for rightly: to others its form is not shown.
+		if err := matter.MayAct(viewer(r), k, k.Action(r.PathValue("action")), st, f); err != nil {
+			return err
 		}
 		if st.Matter.N != seen {
 			return fault.New(fault.Conflict, "matter.stale", nil)
@@ -504,6 +508,7 @@ func (s *Server) newMatter(w http.ResponseWriter, r *http.Request) error {
 	if err := fault.InvalidFields(wrong); err != nil {
 		return s.showNew(w, r, r.PostForm, err)
 	}
+	noteAlike := s.noting(p, cmd) // before the database is waited for
 	var st matter.State
 	err := s.DB.Tx(r.Context(), func(tx *store.Tx) (err error) {
 		if code != "" {
@@ -515,7 +520,10 @@ func (s *Server) newMatter(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 		}
-		if st, err = s.Engine.Open(r.Context(), tx, cmd); err != nil || code == "" || k.Field(fieldChannel) != nil {
+		if st, err = s.Engine.Open(r.Context(), tx, cmd); err != nil || code == "" {
+			return err
+		}
+		if err := noteAlike(r.Context(), tx, st.Matter.ID); err != nil || k.Field(fieldChannel) != nil {
 			return err
 		}
 		// How it came in is a note for those who work on it, where the procedure does not ask.

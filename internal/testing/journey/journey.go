@@ -240,6 +240,14 @@ func (o *Office) As(name string) *Visitor {
 // In reads pages in another language from now on.
 func (v *Visitor) In(lang string) *Visitor { v.lang = lang; return v }
 
+// Cookies are what the browser holds for the office.
+func (v *Visitor) Cookies() []*http.Cookie {
+	v.t.Helper()
+	at, err := url.Parse(v.o.URL)
+	v.o.must(err)
+	return v.client.Jar.Cookies(at)
+}
+
 // Page is an answer.
 type Page struct {
 	t      *testing.T
