@@ -174,7 +174,7 @@ func homeMeasures(p *pack.Pack) []*pack.Measure {
 			if m.Count != count || !m.Public || m.When != "" {
 				continue
 			}
-			if best == nil || count == pack.CountMatters && slices.Equal(m.Kinds, reports) && !slices.Equal(best.Kinds, reports) {
+			if best == nil || count == pack.CountMatters && only(m.Kinds, reports) && !only(best.Kinds, reports) {
 				best = m
 			}
 		}
@@ -183,6 +183,11 @@ func homeMeasures(p *pack.Pack) []*pack.Measure {
 		}
 	}
 	return out
+}
+
+// only reports whether a measure counts some of the kinds given and no others.
+func only(kinds, of []string) bool {
+	return len(kinds) > 0 && !slices.ContainsFunc(kinds, func(k string) bool { return !slices.Contains(of, k) })
 }
 
 // periodText writes a period in words.

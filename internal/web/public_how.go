@@ -197,7 +197,7 @@ func clockTable(say *words.Speaker, k *pack.Kind) view.Table {
 		if a := k.Action(c.Then); a != nil {
 			after = say.T("public.how.then", "what", say.Text(a.Label))
 		}
-		t.Rows = append(t.Rows, view.Row{Cells: []view.Cell{{Text: say.Text(c.Label), Header: true}, {Text: periodText(say, c.Within)}, {Text: longer}, {Text: after}}})
+		t.Rows = append(t.Rows, view.Row{Cells: []view.Cell{{Text: say.Text(c.Label), Header: true, Sub: c.Cite}, {Text: periodText(say, c.Within)}, {Text: longer}, {Text: after}}})
 	}
 	return t
 }

@@ -81,7 +81,8 @@ type checkPage struct {
 	Hidden    []view.Hidden
 	Rows      []checkRow
 	Anonymous bool
-	Named     bool
+	Named     bool // to the custodian alone
+	Known     bool // to those who handle it
 }
 
 type checkRow struct {
@@ -447,7 +448,10 @@ func (d *draft) checkPage(fields []pack.Field, values matter.Values) (checkPage,
 	if page.Hidden, err = d.hidden("check"); err != nil {
 		return page, err
 	}
-	page.Named = !page.Anonymous
+	page.Known = slices.ContainsFunc(fields, func(f pack.Field) bool {
+		return (f.Type == pack.TypeName || f.Type == pack.TypeContact) && f.Sealed != "identity" && values[f.ID] != nil
+	})
+	page.Named = !page.Anonymous && !page.Known
 	if d.k.Discloses { // who comes forward says so in the clear, to the desk
 		page.Anonymous = !slices.ContainsFunc(fields, func(f pack.Field) bool { return f.Type == pack.TypeOfficial && values[f.ID] != nil })
 	}
