@@ -27,7 +27,6 @@ type receiptPage struct {
 	Receipt   view.Receipt
 	Code      string
 	Next      []nextStep
-	Address   string
 	Action    string
 }
 
@@ -42,14 +41,16 @@ func (s *Server) reportReceipt(w http.ResponseWriter, r *http.Request, st matter
 		// Another language means the same page again, with the code in what is posted: a link would lose it.
 		Shell:     view.Shell{Title: say.T("public.receipt.title"), Exit: true, Keep: view.Keep{Form: "receipt", Name: ctlTo, Stay: "receipt"}},
 		Reference: string(st.Matter.Ref), Received: say.Time(time.UnixMicro(st.Matter.Opened), s.Office.Zone()), Code: string(code),
-		Address: s.origin(r) + "/follow", Action: "/report/" + st.Matter.Kind,
+		Action: "/report/" + st.Matter.Kind,
 	}
-	svg, err := qrCode(page.Address)
+	// The address stands in the picture alone: words that can be searched for in a saved page would say by which way it
+	// was reached.
+	svg, err := qrCode(s.origin(r) + "/follow")
 	if err != nil {
 		return fmt.Errorf("receipt: %w", err)
 	}
 	page.Receipt = view.Receipt{Title: say.T("public.receipt.code"), Groups: code.Groups(), Hint: say.T("public.receipt.write"),
-		QR: svg, QRText: say.T("public.receipt.qr", "address", page.Address)}
+		QR: svg, QRText: say.T("public.receipt.picture")}
 	if page.Next, err = s.nextSteps(say, st); err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func (s *Server) receiptFile(w http.ResponseWriter, r *http.Request) error {
 		line("- %s: %s", n.When, n.What)
 	}
 	line("")
-	line("%s", say.T("public.receipt.come", "address", s.origin(r)+"/follow"))
+	line("%s", say.T("public.receipt.come"))
 	w.Header().Set("Content-Disposition", `attachment; filename="receipt.txt"`)
 	return plainText(w, "\ufeff"+b.String()) // the mark makes old editors read Chinese as it is
 }
