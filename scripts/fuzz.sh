@@ -4,6 +4,7 @@
 #
 #   scripts/fuzz.sh                every fuzz target of the repository, one after the other
 #   scripts/fuzz.sh strangers      the parsers of what strangers send to a log, two at a time (what CI runs)
+#   scripts/fuzz.sh reporters      what comes in by the reporter's channel, and packs, two at a time (CI as well, for half as long)
 #   scripts/fuzz.sh NAME …         targets of these names, such as FuzzReceipt
 #
 # FUZZTIME is how long each of them runs: 60s unless it says otherwise. Needs bash 4.3 or later.
@@ -13,6 +14,9 @@ cd "$(dirname "$0")/.."
 
 # Receipt (with the step in it), checkpoint, tile with its path, request for a cosignature.
 strangers=(FuzzReceipt FuzzCheckpoint FuzzTile FuzzRequest)
+
+# The form, files in parts, the receipt code, packs with questionnaires.
+reporters=(FuzzReportForm FuzzMultipart FuzzReceiptCode FuzzQuestionnaire)
 
 targets() { # prints "package name" for each fuzz target
 	git ls-files --cached --others --exclude-standard '*_test.go' | sort | xargs grep -H '^func Fuzz' |
@@ -38,10 +42,10 @@ fuzz() { # package, name: says how it ended
 wanted=("$@")
 parallel=$(nproc 2>/dev/null || sysctl -n hw.ncpu)
 at_once=1
-if [ "${1:-}" = strangers ]; then
-	wanted=("${strangers[@]}")
-	parallel=1 at_once=2
-fi
+case "${1:-}" in
+strangers) wanted=("${strangers[@]}") parallel=1 at_once=2 ;;
+reporters) wanted=("${reporters[@]}") parallel=1 at_once=2 ;;
+esac
 
 mapfile -t all < <(targets)
 chosen=()

@@ -44,8 +44,9 @@ if [ $# -eq 0 ]; then
 	case ",${PLUMBLINE_REQUIRE:-}," in *,fuzz,*) fuzz=yes ;; esac
 fi
 echo "go test $*   ($(go version | cut -d' ' -f3), $(nproc 2>/dev/null || sysctl -n hw.ncpu) processors)"
-go test -timeout 15m "$@"
+go test -timeout 30m "$@"
 if [ "$fuzz" = yes ]; then
 	echo "fuzzing, ${FUZZTIME:-60s} each"
 	scripts/fuzz.sh strangers
+	FUZZTIME=${FUZZTIME:-30s} scripts/fuzz.sh reporters
 fi
