@@ -269,6 +269,11 @@ func (Matters) Check(ctx context.Context, tx *store.Tx, streams map[string][]jou
 			want = next
 		}
 		out = append(out, got.diff(id, want)...)
+		files, err := checkFiles(ctx, tx, id, streams[strconv.FormatInt(id, 10)])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, files...)
 	}
 	return out, nil
 }
@@ -284,7 +289,8 @@ func (Matters) Strays(ctx context.Context, tx *store.Tx, limit int) ([]rows.Diff
 		}
 		out = append(out, some...)
 	}
-	return out, nil
+	files, err := strayFiles(ctx, tx, limit)
+	return append(out, files...), err
 }
 
 // tables are the rows of many matters, by matter.

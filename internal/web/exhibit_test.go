@@ -442,3 +442,41 @@ func (nopWriter) WriteHeader(int)             {}
 func withSpeaker(r *http.Request, book *words.Book) *http.Request {
 	return r.WithContext(words.NewContext(r.Context(), book.Speakers()[0]))
 }
+
+// A check of the whole record names files that were taken away, cut, or put in without an entry.
+func TestVerifyLooksForFiles(t *testing.T) {
+	w := publicSQLite(t)
+	p, _ := w.withReport()
+	p.upload(sent{"a", make([]byte, 3*exhibit.Chunk)}, sent{"b", []byte("b")}).is(200)
+	found := func() (out []string) {
+		t.Helper()
+		all, err := matter.Verify(t.Context(), w.db, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range all {
+			if strings.HasPrefix(d.Table, "exhibit") {
+				out = append(out, string(d.Problem)+" "+d.Table)
+			}
+		}
+		return out
+	}
+	if got := found(); len(got) > 0 {
+		t.Errorf("nothing was done, and %v is found", got)
+	}
+	for _, c := range []struct{ do, undo, want string }{
+		{`UPDATE exhibit_chunk SET no = 90 WHERE no = 1`, `UPDATE exhibit_chunk SET no = 1 WHERE no = 90`, "[missing exhibit_chunk]"},
+		{`UPDATE exhibit SET n = n + 50 WHERE chunks = 1`, `UPDATE exhibit SET n = n - 50 WHERE chunks = 1`, "[changed exhibit unrecorded exhibit]"},
+		{`UPDATE exhibit SET id = id + 1 WHERE chunks = 1`, `UPDATE exhibit SET id = id - 1 WHERE chunks = 1`, "[unrecorded exhibit missing exhibit]"},
+		{`UPDATE exhibit SET matter = matter + 1 WHERE chunks = 1`, `UPDATE exhibit SET matter = matter - 1 WHERE chunks = 1`, "[missing exhibit unrecorded exhibit]"},
+	} {
+		for i, do := range []string{c.do, c.undo} {
+			if err := w.db.Tx(t.Context(), func(tx *store.Tx) error { _, err := tx.Exec(t.Context(), do); return err }); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := fmt.Sprint(found()), []string{c.want, "[]"}[i]; got != want {
+				t.Errorf("%s: %s, want %s", do, got, want)
+			}
+		}
+	}
+}

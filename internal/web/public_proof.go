@@ -120,6 +120,7 @@ type reporterReceipt struct {
 	receipt     verify.Receipt
 	facts       []view.SummaryRow
 	fingerprint []string
+	closed      []string        // what the reporter wrote and their code does not open
 	forward     *matter.Forward // of an official who came forward; its leads only where they may be known
 	quiet       bool            // … and they may not
 }
@@ -152,6 +153,9 @@ func (s *Server) reporterReceipt(ctx context.Context, tx *store.Tx, say *words.S
 	if p.receipt, err = s.Ledger.ReceiptAt(ctx, tx, p.checkpoint, want); err != nil {
 		return nil, err
 	}
+	var open map[string]verify.Said
+	open, p.closed = said(v.opener, v.history[i].Entry, func(string) bool { return true })
+	saying(&p.receipt, open)
 	p.facts, p.fingerprint = s.checkpointFacts(say, p.checkpoint, p.receipt)
 	return p, nil
 }
@@ -208,8 +212,15 @@ func (p *reporterReceipt) page(r *http.Request, door proofDoor, a proofAsk) proo
 		{Button: say.T("proof.save"), Text: say.T("proof.save.text"), Get: door.get, Action: door.file, Hidden: door.hiddenInputs(proofAsk{n: p.n})},
 	}
 	if p.byReporter(e.Entry) { // what staff wrote down on somebody's behalf holds who they are
-		page.Save = append(page.Save, proofSave{Button: say.T("proof.save.words"), Text: say.T("proof.save.words.text"), Get: door.get, Action: door.file,
-			Hidden: door.hiddenInputs(proofAsk{p.n, true}), Quiet: true})
+		save := proofSave{Button: say.T("proof.save.words"), Text: say.T("proof.save.words.text"), Get: door.get, Action: door.file,
+			Hidden: door.hiddenInputs(proofAsk{p.n, true}), Quiet: true}
+		switch {
+		case e.Action == matter.ActionAttach:
+			save.Button, save.Text = say.T("files.proof.receipt"), say.T("proof.save.file.text")
+		case len(p.closed) > 0:
+			save.Text += " " + say.T("proof.save.words.closed")
+		}
+		page.Save = append(page.Save, save)
 	}
 	if door.get {
 		for _, other := range p.history {
@@ -225,6 +236,9 @@ func (p *reporterReceipt) page(r *http.Request, door proofDoor, a proofAsk) proo
 func (p *reporterReceipt) what(e matter.Event) string {
 	if e.N == 1 {
 		return p.say.T("proof.step.report")
+	}
+	if e.Action == matter.ActionAttach {
+		return p.say.T("files.step")
 	}
 	if ev, ok := p.event(e); ok {
 		return ev.Title

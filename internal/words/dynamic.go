@@ -35,6 +35,7 @@ var dynamic = []string{
 	"figures.source.",    // web: where what is counted comes from
 	"tally.imported.",    // tally: a value of the dimension "imported"
 	"verify.say.",        // web: a text of the page that checks receipts, shown by its script
+	"files.say.",         // web: a text of the form that sends files in pieces, shown by its script
 	"verify.flaw.",       // web: what is wrong with a receipt, by the code of the flaw
 	"verify.do.",         // web: what to do then
 	"verify.action.",     // web: an entry that no pack names, by its action
