@@ -1,0 +1,54 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"plumbline/internal/testing/journey"
+	"plumbline/internal/testing/world"
+)
+
+// Those who audit, administer or oversee read the law by which everything is decided; nobody else finds the page.
+func TestTheLawIsReadByWhoAnswersForIt(t *testing.T) {
+	o := journey.Open(t, world.SQLite(t))
+	for _, name := range []string{"administrator", "supervisor"} {
+		v := o.As(name)
+		v.Get("/staff/law").Is(http.StatusOK).Sees("Who may do what", "K1", "open who the reporter is", "the matter does not exist for them", "Head of unit", "2 years", "Custodian of identities")
+		v.In("zh-Hans").Get("/staff/law").Is(http.StatusOK).Sees("权限规则", "调阅举报人身份", "回避", "部门负责人")
+	}
+	o.As("investigator").Get("/staff/law").Is(http.StatusNotFound)
+	if missing := o.Book.Missing(); len(missing) > 0 {
+		t.Errorf("texts that are missing: %v", missing)
+	}
+}
+
+// Whoever declares a relative does not find the matter that names them, is not offered for it, and a forged form cannot give
+// it to them; when it has ended they are as before.
+func TestADeclaredRelativeIsKeptAway(t *testing.T) {
+	o := journey.Open(t, world.SQLite(t))
+	intake, second := o.As("intake officer"), o.As("second intake officer")
+	r := taken(t, intake, "official", o.Vale.String())
+	intake.Fill(at(r, "act", "screen"), "severity", "low", "allegations.0.conduct", conduct(t, intake, r), "allegations.0.official", o.Vale.String()).Is(http.StatusOK)
+	second.Get(at(r)).Is(http.StatusOK)
+
+	second.Get("/staff/account/ties").Is(http.StatusOK).Sees("Nothing declared")
+	second.Get("/staff/account/ties?q=nobody+at+all").Sees("Nobody of this name")
+	second.Get("/staff/account/ties?q=vale").Sees("Arden Vale", "Mill Street Station", "A relative", "An interest")
+	second.Post("/staff/account/ties", url.Values{"q": {"vale"}, "other": {o.Vale.String()}}).Is(http.StatusUnprocessableEntity).Sees("Choose whether this is a relative or an interest")
+	second.Post("/staff/account/ties", url.Values{"q": {"vale"}, "other": {o.Vale.String()}, "kind": {"relative"}}).Is(http.StatusOK).Sees("This has been declared", "Arden Vale", "It has ended")
+	second.Post("/staff/account/ties", url.Values{"q": {"vale"}, "other": {o.Vale.String()}, "kind": {"relative"}}).Is(http.StatusUnprocessableEntity).Sees("This is declared already")
+
+	second.Get(at(r)).Is(http.StatusNotFound)
+	second.Get("/staff/queue?status=all").SeesNot(r)
+	second.In("zh-Hans").Get("/staff/account/ties").Sees("亲属和利益关系", "Arden Vale")
+	intake.Get("/staff/assign?matter=" + r).SeesNot("Second intake officer")
+	before := o.Entries()
+	intake.Post("/staff/assign", url.Values{"m": {r}, "n": {"99"}, "to": {o.Account["second intake officer"].String()}})
+	if o.Entries() != before {
+		t.Error("a forged form gave it to a relative")
+	}
+	if missing := o.Book.Missing(); len(missing) > 0 {
+		t.Errorf("texts that are missing: %v", missing)
+	}
+}
