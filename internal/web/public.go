@@ -286,6 +286,7 @@ func (s *Server) privacy(w http.ResponseWriter, r *http.Request) error {
 		Shell: view.Shell{Title: say.T("public.privacy.title"), Exit: true}, Heading: say.T("public.privacy.title"), Lede: say.T("public.privacy.lede"),
 		Parts: []aboutPart{
 			{Heading: say.T("public.privacy.not"), List: []string{say.T("public.privacy.not.address"), say.T("public.privacy.not.third"), say.T("public.privacy.not.draft"), say.T("public.privacy.not.code")}},
+			{Heading: say.T("guard.privacy"), List: s.guardPrivacy(say)},
 			{Heading: say.T("public.privacy.cookies"), List: []string{say.T("public.privacy.cookies.language"), say.T("public.privacy.cookies.visit"), say.T("public.privacy.cookies.none")}},
 			{Heading: say.T("public.privacy.sealed"), Text: []string{say.T("public.privacy.sealed.text")}},
 		},

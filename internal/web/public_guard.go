@@ -110,6 +110,15 @@ func (s *Server) comeBack(w http.ResponseWriter, r *http.Request, d *draft) erro
 	return busyView.ShowStatus(s.site, w, r, http.StatusServiceUnavailable, page)
 }
 
+// guardPrivacy says what the guards look at, for the privacy page.
+func (s *Server) guardPrivacy(say *words.Speaker) []string {
+	out := []string{say.T("guard.privacy.side"), say.T("guard.privacy.walk"), say.T("guard.privacy.alike"), say.T("guard.privacy.size")}
+	if s.Notices.On() {
+		out = append(out, say.T("notice.reporter.kept"))
+	}
+	return out
+}
+
 // filed is something that is written with a report, in the same transaction.
 type filed func(ctx context.Context, tx *store.Tx, id ref.MatterID) error
 
