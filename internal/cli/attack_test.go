@@ -363,6 +363,7 @@ func TestEveryAttackIsFound(t *testing.T) {
 func lifeOfAnOffice(t *testing.T, url, key string) (backup, receipt string) {
 	t.Helper()
 	t.Setenv("PLUMBLINE_LOG_KEY", key)
+	t.Setenv("PLUMBLINE_OFFICE_KEY", key+".office")
 	succeed(t, "init", "--db", url, "--pack", "generic", "--admin", "admin", "--origin", "office.example/log")
 	n := 0
 	for part := range 2 {

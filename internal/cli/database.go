@@ -29,7 +29,8 @@ const defaultDB = "sqlite:plumbline.db"
 
 // dbFlag names the database; every command that needs one has it.
 type dbFlag struct {
-	DB string `name:"db" env:"PLUMBLINE_DB" default:"${default_db}" placeholder:"URL" help:"Database: sqlite:FILE or postgres://user@host/name. Passwords belong into ~/.pgpass or PGPASSWORD."`
+	DB        string `name:"db" env:"PLUMBLINE_DB" default:"${default_db}" placeholder:"URL" help:"Database: sqlite:FILE or postgres://user@host/name. Passwords belong into ~/.pgpass or PGPASSWORD."`
+	OfficeKey string `name:"office-key" env:"PLUMBLINE_OFFICE_KEY" placeholder:"FILE" help:"File of the office key. Beside a SQLite file with .officekey at its end, or plumbline.officekey here, if absent."`
 }
 
 // app is an open database and everything that works on it.
@@ -40,6 +41,7 @@ type app struct {
 	accounts  *account.Accounts
 	engine    *matter.Engine
 	vault     *vault.Vault
+	keyPath   string // of the office key; empty: in memory
 	tally     *tally.Tally
 	ledger    *ledger.Ledger
 	followers *journal.Followers
@@ -66,7 +68,7 @@ func (f dbFlag) open(ctx context.Context, t *terminal, w want) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := newApp(ctx, t, f.DB, db, time.Now)
+	a, err := newApp(ctx, t, f, db, time.Now)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -77,7 +79,7 @@ func (f dbFlag) open(ctx context.Context, t *terminal, w want) (*app, error) {
 }
 
 // newApp puts an app together over an open database.
-func newApp(ctx context.Context, t *terminal, url string, db *store.DB, now func() time.Time) (*app, error) {
+func newApp(ctx context.Context, t *terminal, f dbFlag, db *store.DB, now func() time.Time) (*app, error) {
 	if err := db.Migrate(ctx, schema.FS); err != nil {
 		return nil, err
 	}
@@ -85,8 +87,8 @@ func newApp(ctx context.Context, t *terminal, url string, db *store.DB, now func
 	if err != nil && !errors.Is(err, office.ErrEmpty) {
 		return nil, err
 	}
-	a := &app{url: url, db: db, office: o, now: now}
-	key, err := officeKey(ctx, db, url)
+	a := &app{url: f.DB, keyPath: f.keyPath(), db: db, office: o, now: now}
+	key, err := officeKey(ctx, db, f.keyPath())
 	if err != nil {
 		return nil, err
 	}

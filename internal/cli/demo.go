@@ -43,7 +43,7 @@ func (c *demoCmd) Run(ctx context.Context, t *terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	a, err := dbFlag{url}.open(ctx, t, wantOffice)
+	a, err := dbFlag{DB: url}.open(ctx, t, wantOffice)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func fillDemo(ctx context.Context, t *terminal, url string) (made bool, err erro
 	clock := &demo.Clock{}
 	now := time.Now()
 	clock.Reset(now)
-	a, err := newApp(ctx, t, url, db, clock.Now)
+	a, err := newApp(ctx, t, dbFlag{DB: url}, db, clock.Now)
 	if err != nil {
 		return false, err
 	}

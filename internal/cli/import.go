@@ -84,7 +84,7 @@ func (c *importCmd) into(ctx context.Context, t *terminal) (*app, error) {
 	a, err := c.open(ctx, t, wantOffice)
 	var p *problem
 	if errors.As(err, &p) && p.kind == fault.NotFound {
-		return dbFlag{"sqlite::memory:"}.open(ctx, t, wantTables)
+		return dbFlag{DB: "sqlite::memory:"}.open(ctx, t, wantTables)
 	}
 	return a, err
 }

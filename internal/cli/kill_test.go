@@ -88,6 +88,7 @@ func TestAcknowledgedReportsSurviveKilling(t *testing.T) {
 		t.Run(kind.Name, func(t *testing.T) {
 			db := kind.URL(t)
 			t.Setenv("PLUMBLINE_LOG_KEY", filepath.Join(t.TempDir(), "log.key"))
+			t.Setenv("PLUMBLINE_OFFICE_KEY", filepath.Join(t.TempDir(), "office.key"))
 			succeed(t, "init", "--db", db, "--pack", "generic", "--admin", "admin")
 			told := map[string]bool{}
 			for round := range 3 {

@@ -21,20 +21,17 @@ const officeKeyHeader = `# The office key of a Plumbline office. It opens the de
 # and keep a copy of this file where no copy of the database is.
 `
 
-// officeKeyPath is where the office key of a database lies; empty for one in memory.
-func officeKeyPath(db string) string {
-	if path := os.Getenv("PLUMBLINE_OFFICE_KEY"); path != "" {
-		return path
+// keyPath is where the office key of a database lies; empty for one in memory.
+func (f dbFlag) keyPath() string {
+	if f.OfficeKey != "" {
+		return f.OfficeKey
 	}
-	if path, ok := strings.CutPrefix(db, "sqlite:"); ok {
+	if path, ok := strings.CutPrefix(f.DB, "sqlite:"); ok {
 		path, _, _ = strings.Cut(path, "?")
 		if path == ":memory:" {
 			return ""
 		}
 		return path + ".officekey"
-	}
-	if path := os.Getenv("PLUMBLINE_LOG_KEY"); path != "" {
-		return path + ".office"
 	}
 	return "plumbline.officekey"
 }
@@ -74,8 +71,7 @@ func readOfficeKey(path string) (vault.OfficeKey, error) {
 
 // officeKey is the key of a database: the one in its file, or a new one where the office has none yet. A key that is
 // missing and was used is never replaced; what needs it says so.
-func officeKey(ctx context.Context, db *store.DB, url string) (vault.OfficeKey, error) {
-	path := officeKeyPath(url)
+func officeKey(ctx context.Context, db *store.DB, path string) (vault.OfficeKey, error) {
 	if path == "" {
 		return vault.NewOfficeKey(), nil
 	}
@@ -95,7 +91,7 @@ func officeKey(ctx context.Context, db *store.DB, url string) (vault.OfficeKey, 
 		return readOfficeKey(path)
 	}
 	if err != nil {
-		return nil, &problem{kind: fault.Unavailable, text: "cannot write the office key to " + path + "; name a file with PLUMBLINE_OFFICE_KEY", cause: err}
+		return nil, &problem{kind: fault.Unavailable, text: "cannot write the office key to " + path + "; name a file with --office-key", cause: err}
 	}
 	return key, nil
 }
@@ -124,5 +120,5 @@ func (a *app) keptWithoutKey(ctx context.Context) error {
 	if kept == 0 {
 		return nil
 	}
-	return problemf(fault.NotFound, "the office key is missing from %s, and %d desks that nobody has joined yet rest on it: put the copy that was kept apart from the database in its place, or name its file with PLUMBLINE_OFFICE_KEY", officeKeyPath(a.url), kept)
+	return problemf(fault.NotFound, "the office key is missing from %s, and %d desks that nobody has joined yet rest on it: put the copy that was kept apart from the database in its place, or name its file with --office-key", a.keyPath, kept)
 }

@@ -32,6 +32,7 @@ type outside struct {
 func (o *outside) serve(t *testing.T, db, key, policy string) (stop func()) {
 	t.Helper()
 	t.Setenv("PLUMBLINE_LOG_KEY", key)
+	t.Setenv("PLUMBLINE_OFFICE_KEY", key+".office")
 	t.Setenv("PLUMBLINE_WITNESS_POLICY", policy)
 	cmd, addr := startServe(t, db)
 	u, err := url.Parse(addr)

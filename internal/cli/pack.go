@@ -49,7 +49,7 @@ func (c *packListCmd) Run(ctx context.Context, t *terminal) (err error) {
 		all = append(all, listedPack{Name: name, Version: p.Version, Title: p.Title["en"], Digest: p.Digest, From: "bundled"})
 	}
 	if c.DB != "" {
-		a, err := dbFlag{c.DB}.open(ctx, t, wantOffice)
+		a, err := dbFlag{DB: c.DB}.open(ctx, t, wantOffice)
 		if err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func (c *vaultStatusCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return t.json(map[string]any{"desks": states, "officers": escrow.Officers, "need": escrow.Need, "office_key": a.vault.Whole()})
 	}
 	if !a.vault.Whole() {
-		t.print("The office key is missing from %s.", officeKeyPath(a.url))
+		t.print("The office key is missing from %s.", a.keyPath)
 	}
 	if escrow.ID == 0 {
 		t.print("No officers hold shares: a desk whose people all forget their passwords stays shut for ever. See plumbline vault split --help.")
