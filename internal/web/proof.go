@@ -5,16 +5,20 @@ import (
 	"encoding/hex"
 	"errors"
 	"html/template"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"rsc.io/qr"
 
 	"plumbline/internal/fault"
+	"plumbline/internal/journal"
 	"plumbline/internal/ledger"
 	"plumbline/internal/matter"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 	"plumbline/internal/web/view"
 	"plumbline/internal/words"
 	"plumbline/verify"
@@ -121,6 +125,30 @@ func (s *Server) checkpointFacts(say *words.Speaker, c ledger.Checkpoint, r veri
 	}
 	commitment := r.Commitment()
 	return rows, inGroups(hex.EncodeToString(commitment[:]), 8)
+}
+
+// said opens for a receipt what an entry seals, compartment by compartment, and names those that stay closed: because the
+// reader may not see them, or their keys do not open them. What an entry seals of a file stays closed always: with it goes
+// the salt, which is given away on purpose or not at all.
+func said(o *vault.Opener, e journal.Entry, may func(compartment string) bool) (open map[string]verify.Said, closed []string) {
+	open = map[string]verify.Said{}
+	for _, c := range slices.Sorted(maps.Keys(e.Sealed)) {
+		if e.Action != matter.ActionAttach && may(c) {
+			if salt, content, err := matter.Said(o, e, c); err == nil {
+				open[c] = verify.Said{Salt: salt[:], Content: content}
+				continue
+			}
+		}
+		closed = append(closed, c)
+	}
+	return open, closed
+}
+
+// saying puts what may be opened into a receipt whose entry is open.
+func saying(r *verify.Receipt, open map[string]verify.Said) {
+	if r.Opening.Whole.Hash == nil && len(open) > 0 {
+		r.Opening.Said = open
+	}
 }
 
 func inGroups(s string, size int) (out []string) {

@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"plumbline/internal/access"
 	"plumbline/internal/store"
 	"plumbline/internal/testing/journey"
 	"plumbline/internal/testing/world"
@@ -64,6 +67,24 @@ func proven(t *testing.T, page *journey.Page, trust verify.Trust) verify.Proven 
 	return p
 }
 
+// answers are what a receipt shows of what its entry sealed in a compartment, field by field.
+func answers(t *testing.T, p verify.Proven, compartment string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	fields, err := verify.Fields(p.Entry.Said[compartment])
+	if err != nil {
+		t.Errorf("nothing is said in %s: %q (%v)", compartment, p.Entry.Said, err)
+	}
+	for _, f := range fields {
+		var s string
+		if json.Unmarshal(f.Value, &s) != nil {
+			s = string(f.Value)
+		}
+		out[f.Name] = s
+	}
+	return out
+}
+
 func missed(p verify.Proven) (out []string) {
 	for _, m := range p.Missed {
 		out = append(out, m.Clock)
@@ -103,8 +124,12 @@ func TestAReportHasItsProofInTwoSeconds(t *testing.T) {
 
 		// With what was written, for whoever must prove that.
 		with := url.Values{"_code": r.code["_code"], "words": {"yes"}}
-		if p := proven(t, r.v.Post("/receipt/proof/file", with), trust); !strings.Contains(string(p.Entry.Whole), "He kept the money") {
-			t.Error("the words were asked for, and are not there")
+		p = proven(t, r.v.Post("/receipt/proof/file", with), trust)
+		if got := answers(t, p, access.File)["story"]; got != "He kept the money from the drawer." || len(p.Entry.Closed) != 0 {
+			t.Errorf("the words were asked for, and are not there: %q, closed %q", p.Entry.Said, p.Entry.Closed)
+		}
+		if strings.Contains(string(p.Entry.Whole), "He kept the money") {
+			t.Error("the entry itself holds the words in the clear")
 		}
 
 		// No code, no receipt; and no entry that is not one's own.
@@ -127,7 +152,10 @@ func TestAMessageAndASilenceAreProven(t *testing.T) {
 		}
 		r.v.Get("/follow/proof?n=2").Is(http.StatusOK).Sees("Proof that your message was recorded", "Proofs of what else you sent").SeesNot("Tuesday")
 		p := proven(t, r.v.Get("/follow/proof/file?n=2"), trust)
-		if p.Entry.Step.N != 2 || p.Entry.Step.Action != "message" || len(p.Further) != 1 || p.Further[0].Step.N != 1 || len(p.Missed) != 0 {
+		if with := proven(t, r.v.Get("/follow/proof/file?n=2&words=yes"), trust); answers(t, with, access.Reporter)["message"] != "It was a Tuesday." {
+			t.Errorf("the message was asked for, and is not there: %q", with.Entry.Said)
+		}
+		if p.Entry.Step.N != 2 || p.Entry.Step.Action != "message" || p.Entry.Said != nil || len(p.Further) != 1 || p.Further[0].Step.N != 1 || len(p.Missed) != 0 {
 			t.Errorf("proven is %+v", p)
 		}
 
@@ -185,14 +213,28 @@ func TestADecisionHasItsProof(t *testing.T) {
 	if p.Entry.Step.Action != "uphold" || p.Entry.Whole != nil {
 		t.Errorf("proven is %+v", p.Entry)
 	}
-	if p := proven(t, reviewer.Get(at(reference, "proof", n, "file")+"?words=yes"), trust); !strings.Contains(string(p.Entry.Whole), "A court can change it") {
-		t.Error("the reviewer may read all of it, and it is not there")
+	whole := func(n string) verify.Proven {
+		t.Helper()
+		return proven(t, reviewer.Get(at(reference, "proof", n, "file")+"?words=yes"), trust)
 	}
 
-	// Who may not read all that is sealed in an entry does not get its bytes: the name stands in the first. Who may not see
-	// the matter gets nothing.
-	reviewer.Get(at(reference, "proof", "1")).Is(http.StatusOK).SeesNot("Save it with the full entry", "Ada Reporter")
-	reviewer.Get(at(reference, "proof", "1", "file") + "?words=yes").Is(http.StatusForbidden).Sees("Parts of this entry are sealed").SeesNot("tlog-proof")
+	// Nobody hands on what they have not opened; then what they have, and never more.
+	parts := func(p verify.Proven) []string { return slices.Sorted(maps.Keys(p.Entry.Said)) }
+	if p := whole(n); p.Entry.Whole == nil || p.Entry.Said != nil || !slices.Equal(p.Entry.Closed, []string{access.Reporter}) {
+		t.Errorf("nothing was opened, and the receipt shows %q, closed %q", p.Entry.Said, p.Entry.Closed)
+	}
+	reviewer.Get(at(reference, "proof", "1")).Is(http.StatusOK).Sees("stay closed", "File", "Identity of the reporter").SeesNot("Ada Reporter")
+	reviewer.Post(at(reference, "open"), url.Values{"reason": {"work"}, "why": {"To answer a court."}}).Is(http.StatusOK)
+	reviewer.Get(at(reference, "proof", n)).Is(http.StatusOK).SeesNot("stays closed", "A court can change it")
+	if p := whole(n); !strings.Contains(answers(t, p, access.Reporter)["answer"], "A court can change it") || p.Entry.Closed != nil {
+		t.Errorf("the reviewer has opened all of it, and it is not there: %q, closed %q", p.Entry.Said, p.Entry.Closed)
+	}
+	reviewer.Get(at(reference, "proof", "1")).Is(http.StatusOK).Sees("This part stays closed, because you have not opened it or may not: Identity of the reporter").SeesNot("Ada Reporter")
+	if p := whole("1"); answers(t, p, access.File)["story"] == "" || slices.Contains(parts(p), access.Identity) || !slices.Contains(p.Entry.Closed, access.Identity) {
+		t.Errorf("the first entry shows %q, closed %q", p.Entry.Said, p.Entry.Closed)
+	}
+
+	// Who may not see the matter gets nothing.
 	proven(t, reviewer.Get(at(reference, "proof", "1", "file")), trust)
 	o.As("officer of another town").Get(at(reference, "proof", n)).Is(http.StatusNotFound)
 	o.Stranger().Get(at(reference, "proof", n, "file")).SeesNot("tlog-proof")

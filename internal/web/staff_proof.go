@@ -23,10 +23,16 @@ import (
 // proofHref leads to the receipt of an entry.
 func (d *dossier) proofHref(n int64) string { return d.at("proof", strconv.FormatInt(n, 10)) }
 
-// mayOpenAll reports whether the reader may read everything in an entry: only then may its exact bytes be handed out.
-func (d *dossier) mayOpenAll(e matter.Event) bool {
-	for compartment := range e.Sealed {
-		if !d.mayOpen(compartment) {
+// maySay reports whether the reader may read a compartment of an entry, and so hand on what it says.
+func (d *dossier) maySay(e matter.Event, compartment string) bool {
+	return d.mayOpen(compartment) && (compartment != access.Identity || !d.superseded(e.N))
+}
+
+// mayHandOut reports whether the exact bytes of an entry may be handed out: what the reader may not read stands in them as
+// ciphertext. In records from before there was encryption it stands in the clear.
+func (d *dossier) mayHandOut(e matter.Event) bool {
+	for compartment, raw := range e.Sealed {
+		if sealed, err := matter.Ciphertext(raw); (err != nil || len(sealed) == 0) && !d.maySay(e, compartment) {
 			return false
 		}
 	}
@@ -87,14 +93,15 @@ func (d *dossier) entry(n int64) (matter.Event, error) {
 	return d.history[i], nil
 }
 
-// proof is the receipt of one entry and its page. With whole, the exact bytes are opened, if the reader may read all of them.
+// proof is the receipt of one entry and its page. With whole, the exact bytes are opened, and of what is sealed in them
+// what the reader has opened.
 func (d *dossier) proof(ctx context.Context, tx *store.Tx, n int64, whole bool) (page proofPage, receipt verify.Receipt, err error) {
 	s, say, m := d.s, d.say, d.state.Matter
 	e, err := d.entry(n)
 	if err != nil {
 		return page, receipt, err
 	}
-	if whole && !d.mayOpenAll(e) {
+	if whole && !d.mayHandOut(e) {
 		return page, receipt, fault.New(fault.Forbidden, "proof.sealed", nil)
 	}
 	c, err := s.Ledger.Latest(ctx, tx)
@@ -104,6 +111,8 @@ func (d *dossier) proof(ctx context.Context, tx *store.Tx, n int64, whole bool) 
 	if receipt, err = s.Ledger.ReceiptAt(ctx, tx, c, ledger.Want{Stream: e.Stream, N: n, Whole: whole}); err != nil {
 		return page, receipt, err
 	}
+	open, closed := said(d.opener, e.Entry, func(compartment string) bool { return d.maySay(e, compartment) })
+	saying(&receipt, open)
 	ev := d.event(e)
 	page = proofPage{
 		Shell: view.Shell{Title: say.T("proof.staff.title", "ref", string(m.Ref)), Staff: true,
@@ -121,9 +130,20 @@ func (d *dossier) proof(ctx context.Context, tx *store.Tx, n int64, whole bool) 
 	page.Facts.Rows, page.Fingerprint = append(page.Facts.Rows, rows...), fingerprint
 	file := d.at("proof", strconv.FormatInt(n, 10), "file")
 	page.Save = []proofSave{{Button: say.T("proof.save"), Text: say.T("proof.staff.save"), Get: true, Action: file}}
-	if d.mayOpenAll(e) {
-		page.Save = append(page.Save, proofSave{Button: say.T("proof.staff.save.whole"), Text: say.T("proof.staff.save.whole.text"), Get: true, Action: file,
-			Hidden: []view.Hidden{{Name: "words", Value: "yes"}}, Quiet: true})
+	if d.mayHandOut(e) {
+		save := proofSave{Button: say.T("proof.staff.save.whole"), Text: say.T("proof.staff.save.whole.text"), Get: true, Action: file,
+			Hidden: []view.Hidden{{Name: "words", Value: "yes"}}, Quiet: true}
+		switch {
+		case e.Action == matter.ActionAttach:
+			save.Text = say.T("proof.save.file.text")
+		case len(closed) > 0:
+			var parts []string
+			for _, c := range closed {
+				parts = append(parts, compartmentName(say, c))
+			}
+			save.Text += " " + say.N("proof.staff.save.whole.closed", int64(len(parts)), "parts", say.List(parts))
+		}
+		page.Save = append(page.Save, save)
 	}
 	return page, receipt, nil
 }

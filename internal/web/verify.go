@@ -35,8 +35,8 @@ var verifyView = view.Page[verifyPage]("public/verify")
 var verifyWords = []string{
 	"holds", "holds.text", "fails", "fails.text", "fails.where", "fails.what", "fails.name", "fails.do", "where.line", "where.entry", "where.further",
 	"proves", "proves.log", "proves.place", "proves.entry", "proves.witness",
-	"steps", "step", "step.this", "step.lead", "step.closed", "step.clock", "missed", "missed.text", "missed.line", "written", "written.text",
-	"not", "not.closed", "not.gap", "not.gaps", "not.later", "not.true", "not.split", "not.time", "not.witness",
+	"steps", "step", "step.this", "step.lead", "step.closed", "step.clock", "missed", "missed.text", "missed.line", "said", "said.text", "written", "written.text",
+	"not", "not.closed", "not.sealed", "not.gap", "not.gaps", "not.later", "not.true", "not.split", "not.time", "not.witness",
 	"problem", "unable", "unable.old", "nothing", "key.none", "key.form", "key.id", "key.skipped",
 }
 
@@ -60,8 +60,11 @@ func (s *Server) verifyReceipt(w http.ResponseWriter, r *http.Request) error {
 	for _, code := range verify.FlawCodes() {
 		page.Words = append(page.Words, verifyWord{"flaw." + code, say.T("verify.flaw." + code)}, verifyWord{"do." + code, say.T("verify.do." + code)})
 	}
+	for _, c := range sealedParts {
+		page.Names = append(page.Names, verifyWord{"part:" + c, compartmentName(say, c)})
+	}
 	if p := s.Office.Active(); p != nil {
-		page.Names = stepNames(say, p)
+		page.Names = append(page.Names, stepNames(say, p)...)
 	}
 	// No connection at all may leave this page, not even to this office.
 	w.Header().Set("Content-Security-Policy", w.Header().Get("Content-Security-Policy")+"; connect-src 'none'")
@@ -99,7 +102,7 @@ func browsersCheck(vkey string) bool {
 	return err == nil && len(key) == 33
 }
 
-// stepNames are what this office calls its steps and time limits. A receipt names them by their names in the procedure; one
+// stepNames are what this office calls its steps, its time limits and what its forms ask. A receipt names them by their names in the procedure; one
 // that two kinds of matters use for different things has no words of its own.
 func stepNames(say *words.Speaker, p *pack.Pack) (out []verifyWord) {
 	texts := map[string]string{}
@@ -115,11 +118,23 @@ func stepNames(say *words.Speaker, p *pack.Pack) (out []verifyWord) {
 	for i := range p.Kinds {
 		for _, a := range p.Kinds[i].Actions {
 			add("action:"+a.ID, say.Text(a.Label))
+			for _, f := range a.Fields {
+				add("field:"+f.ID, say.Text(f.Label))
+			}
+		}
+		for _, f := range p.Kinds[i].Fields {
+			add("field:"+f.ID, say.Text(f.Label))
 		}
 		for _, c := range p.Kinds[i].Clocks {
 			add("clock:"+c.ID, say.Text(c.Label))
 		}
 	}
+	for i := range p.Questionnaires {
+		for _, f := range p.Questionnaires[i].Fields {
+			add("field:"+f.ID, say.Text(f.Label))
+		}
+	}
+	add("field:text", say.T("staff.note"))
 	for _, own := range []string{"open", "import", "note", "attach", "link", "assign", "clock.missed", "clock.over"} {
 		add("action:"+own, say.T("verify.action."+own))
 	}

@@ -81,7 +81,9 @@ type receiptVector struct {
 	Fragment  string   `json:"fragment"`
 	Proven    any      `json:"proven"`
 	Whole     string   `json:"whole"`
-	Flaw      *struct {
+
+	Said map[string]string `json:"said"`
+	Flaw *struct {
 		Code  string `json:"code"`
 		Line  int    `json:"line"`
 		Entry int    `json:"entry"`
@@ -125,7 +127,8 @@ func TestReceiptsInABrowser(t *testing.T) {
 				const keys = (lines) => parseKeys((lines || []).join("\n"))
 				const got = await check(fromBinary(atob(v.receipt)), { logs: await keys(v.logs), witnesses: await keys(v.witnesses) })
 				if (got.entry.whole) out.whole = new TextDecoder().decode(got.entry.whole)
-				for (const e of [got.entry, ...got.further]) delete e.whole
+				if (got.entry.said) out.said = Object.fromEntries([...got.entry.said].map(([name, content]) => [name, new TextDecoder().decode(content)]))
+				for (const e of [got.entry, ...got.further]) { delete e.whole; delete e.said }
 				out.proven = got
 				out.receipt = encode(await parseFragment(v.fragment))
 			} catch (f) { out.flaw = { code: f.code || String(f), line: f.line, entry: f.entry } }
@@ -136,8 +139,8 @@ func TestReceiptsInABrowser(t *testing.T) {
 			if !want.forBrowsers() {
 				continue
 			}
-			if !reflect.DeepEqual(got.Flaw, want.Flaw) || !reflect.DeepEqual(got.Proven, want.Proven) || got.Whole != want.Whole {
-				t.Errorf("%s:\n got %+v %+v\nwant %+v %+v", want.Name, got.Proven, got.Flaw, want.Proven, want.Flaw)
+			if !reflect.DeepEqual(got.Flaw, want.Flaw) || !reflect.DeepEqual(got.Proven, want.Proven) || got.Whole != want.Whole || !reflect.DeepEqual(got.Said, want.Said) {
+				t.Errorf("%s:\n got %+v %+v %q\nwant %+v %+v %q", want.Name, got.Proven, got.Flaw, got.Said, want.Proven, want.Flaw, want.Said)
 			}
 			if want.Flaw == nil && got.Receipt != want.Receipt {
 				t.Errorf("%s: the fragment holds something else", want.Name)
@@ -268,6 +271,29 @@ func (w *logWorld) looksAtReceipts(t *testing.T, tab *browser.Tab, lang string, 
 	if left := regexp.MustCompile(`\{[a-z]+\}`).FindString(said); left != "" {
 		t.Errorf("the value %s was left out:\n%s", left, said)
 	}
+
+	// What was sealed is shown field by field, in lines as it was written, and nothing in it steers the page.
+	w.checks(tab, named("what is sealed in one part is opened, the other stays closed"))
+	look("said")
+	said = tab.Text("[data-result]")
+	want = []string{"What was written", "exactly the words", "250", "He kept the money from the drawer.\nTwice, 两次, \ufffdabc <&>.", `["Ada","Bo"]`, "under “Identity of the reporter”", "The entry itself"}
+	if lang == "zh-Hans" {
+		want = []string{"所写的内容", "一字不差", "250", "He kept the money from the drawer.\nTwice, 两次, \ufffdabc <&>.", "“举报人身份”部分封存的内容", "记录本身"}
+	}
+	for _, w := range want {
+		if !strings.Contains(said, w) {
+			t.Errorf("the page does not say %q:\n%s", w, said)
+		}
+	}
+	w.checks(tab, named("what is sealed has no fields"))
+	if said := tab.Text("[data-result]"); !strings.Contains(said, "It was a Tuesday.") {
+		t.Errorf("what has no fields is not shown:\n%s", said)
+	}
+	w.checks(tab, named("what was sealed was changed"))
+	if said := tab.Text("[data-result]"); strings.Contains(said, "He kept the money") {
+		t.Errorf("what was changed is shown:\n%s", said)
+	}
+	look("unsaid")
 	w.checks(tab, named("another index"))
 	look("path")
 	w.checks(tab, named("another size"))

@@ -160,7 +160,12 @@ export function parseReceipt (bytes) {
     if (canonical(x) !== json) throw new Error('another spelling')
   } catch { throw spelling(2, 'extra') }
   if (p.index > BigInt(maxNumber)) throw spelling(3, 'index')
-  const opened = (o) => ({ step: half(o.step), whole: half(o.whole) })
+  const opened = (o) => {
+    const out = { step: half(o.step), whole: half(o.whole) }
+    if (!o.said) return out
+    if (out.whole.hash) throw new Error('said of what stays closed')
+    return { ...out, said: new Map(Object.keys(o.said).sort().map((name) => [name, sealedHalf(name, o.said[name])])) }
+  }
   const r = { index: Number(p.index), path: p.path, checkpoint: p.checkpoint, further: [] }
   try { r.opening = opened(x.opening) } catch { throw spelling(2, 'opening') }
   if (r.opening.step.hash) throw new Flaw('closed', { entry: 1 })
@@ -182,7 +187,11 @@ export function parseReceipt (bytes) {
 // canonical writes the JSON of a receipt in its one spelling; what has another shape becomes something else or throws.
 function canonical (x) {
   const halfOf = (h) => ({ ...(h.salt && { salt: text(h.salt) }), ...(h.content && { content: text(h.content) }), ...(h.hash && { hash: text(h.hash) }) })
-  const openingOf = (o) => ({ step: halfOf(o.step), whole: halfOf(o.whole) })
+  const saidOf = (said) => {
+    if (typeof said !== 'object' || Array.isArray(said)) throw new Error('said')
+    return Object.fromEntries(Object.keys(said).sort().map((name) => [name, { salt: text(said[name].salt), content: text(said[name].content) }]))
+  }
+  const openingOf = (o) => ({ step: halfOf(o.step), whole: halfOf(o.whole), ...(o.said && Object.keys(o.said).length && { said: saidOf(o.said) }) })
   const text = (s) => { if (typeof s !== 'string') throw new Error('not a text'); return s }
   const furtherOf = (f) => {
     if (!Number.isSafeInteger(f.index) || f.index < 0) throw new Error('index')
@@ -198,6 +207,15 @@ function half (h) {
     return { hash: decodeHash(h.hash) }
   }
   const out = { salt: decodeHash(h.salt), content: decode(h.content) }
+  if (!out.content.length) throw new Error('empty')
+  return out
+}
+
+const compartment = /^[a-z][a-z0-9-]{0,31}$/
+
+function sealedHalf (name, s) {
+  if (!compartment.test(name)) throw new Error('no name of a compartment')
+  const out = { salt: decodeHash(s.salt), content: decode(s.content) }
   if (!out.content.length) throw new Error('empty')
   return out
 }
@@ -395,8 +413,41 @@ async function checkEntry (c, no, as, index, path, o, closed) {
     let own
     try { own = stepText(stepOf(e.whole)) } catch { throw new Flaw('disagree', { entry: no }) }
     if (own !== stepText(e.step)) throw new Flaw('disagree', { entry: no })
+    const sealed = sealedIn(e.whole)
+    for (const [name, { salt, content }] of o.said || []) {
+      if (!sealed.has(name) || !same(await tagged('plumbline sealed v1\n', salt, content), sealed.get(name))) throw new Flaw('said', { entry: no, detail: name })
+      e.said = (e.said || new Map()).set(name, withoutSpaces(content))
+    }
+    const closed = [...sealed.keys()].filter((name) => !e.said?.has(name))
+    if (closed.length) e.closed = closed
   }
   return e
+}
+
+// sealedIn reads the commitments to what an entry seals, by compartment; what has another form seals nothing.
+function sealedIn (bytes) {
+  const out = new Map()
+  let list
+  try { list = object(object(read.decode(bytes)).get('sealed')) } catch { return out }
+  for (const [name, raw] of list) {
+    if (!compartment.test(name)) continue
+    try { out.set(name, decodeHash(textOf(object(raw).get('commitment')))) } catch { /* another form */ }
+  }
+  return out
+}
+
+const withoutSpaces = (bytes) => {
+  let n = bytes.length
+  while (n && bytes[n - 1] === 0x20) n--
+  return bytes.subarray(0, n)
+}
+
+// fieldsOf reads what an entry sealed field by field: texts as they are, everything else as JSON. It is null where that is no
+// object, or a name stands in it twice.
+export function fieldsOf (bytes) {
+  try {
+    return [...object(read.decode(bytes))].map(([name, raw]) => ({ name, text: raw.startsWith('"') ? JSON.parse(raw) : raw }))
+  } catch { return null }
 }
 
 function checkOrder (all) {

@@ -1,6 +1,6 @@
 // The page that checks receipts. It only fills in: every text stands in the page, in the reader's language. Nothing is
 // sent anywhere; the page's policy allows no connection.
-import { check, parseFragment, parseKeys, maxProof, Flaw, Unable } from './receipt.mjs'
+import { check, fieldsOf, parseFragment, parseKeys, maxProof, Flaw, Unable } from './receipt.mjs'
 
 const root = document.querySelector('[data-verify]')
 const texts = (attribute) => new Map([...root.querySelectorAll(`template[${attribute}]`)].map((t) => [t.getAttribute(attribute), t.content.textContent]))
@@ -14,6 +14,7 @@ const listed = new Intl.ListFormat(root.dataset.lang)
 
 // A name in a receipt is somebody else's text: what would change the direction of reading is taken out.
 const clean = (s) => String(s).replace(/[\p{Cc}\p{Cf}]/gu, '\ufffd')
+const cleanLines = (s) => String(s).split('\n').map(clean).join('\n')
 const say = (key, values = {}) => words.get(key).replace(/\{(\w+)\}/g, (all, name) => (name in values ? clean(values[name]) : all))
 
 // ---- What is shown
@@ -52,9 +53,31 @@ const instants = (() => {
 })()
 const moment = (iso) => instants.format(new Date(iso))
 
+// told shows what an entry sealed, as far as the receipt opens it: first of all what was written, field by field.
+function told (said, part, named) {
+  if (!said) return
+  result.append(element('h3', 'govuk-heading-s govuk-!-margin-bottom-2', say('said')), element('p', 'govuk-body', say('said.text')))
+  for (const [name, content] of said) {
+    const fields = fieldsOf(content)
+    result.append(element('h4', 'govuk-heading-s govuk-!-margin-bottom-1', clean(part(name))))
+    if (!fields) {
+      result.append(element('p', 'govuk-body pl-prose', cleanLines(new TextDecoder().decode(content))))
+      continue
+    }
+    const list = element('dl', 'govuk-summary-list')
+    for (const field of fields) {
+      const row = element('div', 'govuk-summary-list__row')
+      row.append(element('dt', 'govuk-summary-list__key', clean(named('field', field.name))), element('dd', 'govuk-summary-list__value pl-prose', cleanLines(field.text)))
+      list.append(row)
+    }
+    result.append(list)
+  }
+}
+
 function show (p, witnesses, skipped) {
   const own = origins.includes(p.origin) // only then does this office know what the names mean
   const named = (kind, id) => (own && names.get(`${kind}:${id}`)) || id
+  const part = (id) => names.get(`part:${id}`) || id
   const values = (e) => ({ position: number.format(e.position), n: number.format(e.step.n), stream: e.step.stream, action: named('action', e.step.action), time: moment(e.step.at) })
 
   head('green', say('holds'), say('holds.text'))
@@ -75,15 +98,24 @@ function show (p, witnesses, skipped) {
   }
   list(say('steps'), all.map(stepLine))
   list(say('missed'), p.missed.map((m) => say('missed.line', { clock: named('clock', m.clock), position: number.format(m.position) })), p.missed.length ? say('missed.text') : '')
+  told(p.entry.said, part, named)
   if (p.entry.whole) {
-    result.append(element('h3', 'govuk-heading-s govuk-!-margin-bottom-2', say('written')), element('p', 'govuk-body', say('written.text')))
-    result.append(element('p', 'govuk-body pl-code', clean(new TextDecoder().decode(p.entry.whole))))
+    // What is sealed stands in it as ciphertext: a long run of letters that is there for whoever wants to look.
+    const sealed = p.entry.said || p.entry.closed
+    const title = element(sealed ? 'summary' : 'h3', sealed ? 'govuk-details__summary' : 'govuk-heading-s govuk-!-margin-bottom-2')
+    title.append(element('span', sealed ? 'govuk-details__summary-text' : '', say('written')))
+    const box = element(sealed ? 'details' : 'div', sealed ? 'govuk-details' : '')
+    const inner = element('div', sealed ? 'govuk-details__text' : '')
+    inner.append(element('p', 'govuk-body', say('written.text')), element('p', 'govuk-body pl-code', clean(new TextDecoder().decode(p.entry.whole))))
+    box.append(title, inner)
+    result.append(box)
   }
 
   const silent = witnesses.filter((w) => !p.witnesses.some((s) => s.name === w.name && s.key === w.id))
   const last = Math.max(...all.filter((e) => e.step?.stream === p.entry.step.stream).map((e) => e.step.n))
   list(say('not'), [
     !p.entry.whole && say('not.closed'),
+    ...(p.entry.closed || []).map((name) => say('not.sealed', { name: part(name) })),
     ...p.gaps.map((g) => say(g.from === g.to ? 'not.gap' : 'not.gaps', { from: number.format(g.from), to: number.format(g.to) })),
     say('not.later', { last: number.format(last) }),
     say('not.true'),
