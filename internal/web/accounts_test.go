@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -391,5 +392,43 @@ func TestHeadersAndCookies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestATokenOpensNothingThatIsSealed(t *testing.T) {
+	o := journey.Open(t, world.SQLite(t))
+	o.StartLog()
+	intake := o.As("intake officer")
+	ref := taken(t, intake)
+	intake.Post(at(ref, "open"), url.Values{"reason": {"work"}}).Is(http.StatusOK).Sees("He tore up the note") // the person has it open in their own browser
+	page := intake.Fill("/staff/account/tokens/new", "name", "Archive", "scope", account.ScopeMatters, "days", "7").Is(http.StatusOK)
+	token := regexp.MustCompile(`plumbline_[A-Za-z0-9_-]{43}`).FindString(page.Text())
+	for path, want := range map[string]int{
+		at(ref, "proof", "1", "file"):                http.StatusOK,
+		at(ref, "proof", "1", "file") + "?words=yes": http.StatusOK,
+		at(ref):                       http.StatusForbidden,
+		at(ref, "proof", "1"):         http.StatusForbidden,
+		"/figures/reports/table.json": http.StatusForbidden,
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, res.StatusCode, want)
+		}
+		if strings.Contains(string(body), "tore up") || strings.Contains(string(body), "handed in") {
+			t.Errorf("%s tells what is sealed", path)
+		}
 	}
 }
