@@ -47,8 +47,9 @@ type statusPage struct {
 	Overdue   []string
 	Clocks    []clockLine
 	Messages  []message
-	Actions   []view.Action
-	Opened    []view.Event // every opening of the reporter's identity
+	Actions   []view.Action // what most come for: to answer, and to write
+	Further   []view.Action // what else they can do
+	Opened    []view.Event  // every opening of the reporter's identity
 	Told      view.Timeline
 	Procedure view.Procedure
 	Files     int  // that the reporter sent
@@ -334,9 +335,7 @@ func (v *reporterView) page() statusPage {
 	}
 	v.clocks(&page)
 	v.messages(&page)
-	for i, c := range v.choices {
-		page.Actions = append(page.Actions, view.Action{Text: say.Text(c.Action.Label), Href: "/follow/act/" + c.Action.ID, Hint: say.Text(c.Action.Help), Main: i == 0})
-	}
+	v.actions(&page)
 	for i := len(v.history) - 1; i >= 0; i-- {
 		if e, ok := v.event(v.history[i]); ok {
 			page.Told.Events = append(page.Told.Events, e)
@@ -349,6 +348,28 @@ func (v *reporterView) page() statusPage {
 	page.Notices = v.s.Notices.On()
 	page.Files, page.NoMore = v.fileCount(), v.st.Matter.Final != 0
 	return page
+}
+
+// actions puts in front what most come for: to answer what was asked, and to write. The rest stands together below, so that
+// somebody who only wants to answer is not asked whether they want to withdraw.
+func (v *reporterView) actions(page *statusPage) {
+	action := func(c matter.Choice, main bool) view.Action {
+		return view.Action{Text: v.say.Text(c.Action.Label), Href: "/follow/act/" + c.Action.ID, Hint: v.say.Text(c.Action.Help), Main: main}
+	}
+	first := slices.IndexFunc(v.choices, func(c matter.Choice) bool { return c.Action.Answers == "" })
+	for i, c := range v.choices {
+		switch {
+		case c.Action.Answers != "":
+			page.Actions = append([]view.Action{action(c, true)}, page.Actions...)
+		case i == first:
+			page.Actions = append(page.Actions, action(c, len(page.Actions) == 0))
+		default:
+			page.Further = append(page.Further, action(c, false))
+		}
+	}
+	for i := range page.Actions {
+		page.Actions[i].Main = i == 0
+	}
 }
 
 // clocks says what the office owes by when, and honestly where it is late.

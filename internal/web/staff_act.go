@@ -264,8 +264,10 @@ func (s *Server) plainStepPage(w http.ResponseWriter, r *http.Request, key strin
 		if err != nil {
 			return err
 		}
-		if !d.mayOpen(access.File) {
-			return access.MayOpen(d.v, d.kind, d.facts, access.File)
+		if d.kind != nil { // writing does not need reading: what is written is sealed to those who may open it
+			if err := access.MayOpen(d.v, d.kind, d.facts, access.File); err != nil {
+				return err
+			}
 		}
 		m := s.maker(r.Context(), tx, d, nil, sent, d.at(key))
 		var wrong []words.FieldFault
