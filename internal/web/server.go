@@ -345,9 +345,18 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		if rec.status >= 500 {
 			level = slog.LevelWarn
 		}
-		s.Log.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method), slog.String("route", rec.route),
+		s.Log.LogAttrs(r.Context(), level, "request", slog.String("method", methodName(r.Method)), slog.String("route", rec.route),
 			slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", time.Since(begun)))
 	})
+}
+
+// methodName is the method of a request in a log: one that does not exist could say anything, and is not repeated.
+func methodName(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
 }
 
 type recorderKey struct{}
