@@ -26,7 +26,7 @@ type guardFlags struct {
 type guarded struct {
 	onion   string
 	flood   intake.Limits
-	notices *notify.Notices // nil: nobody is told
+	notices *notify.Notices // without a mail server they note who is to be told, and tell nobody
 }
 
 func (f guardFlags) guarded(a *app, t *terminal) (g guarded, err error) {
@@ -39,22 +39,23 @@ func (f guardFlags) guarded(a *app, t *terminal) (g guarded, err error) {
 			return g, problemf(fault.Invalid, "--onion %s is no address of an onion service: it has 56 letters and digits before .onion, and a wrong one is noticed", f.Onion)
 		}
 	}
+	options := notify.Options{DB: a.db, Key: a.engine.Vault().OfficeKey().Derive("notice"), Book: book(), Base: f.Address,
+		Desks: notify.OfficeDesks{Engine: a.engine, Accounts: a.accounts}, Now: a.now, Log: t.log}
 	if f.SMTP == "" {
 		if f.MailFrom != "" {
 			return g, problemf(fault.Invalid, "--mail-from needs a mail server: name it with --smtp, or in PLUMBLINE_SMTP")
 		}
+		g.notices = notify.New(options)
 		return g, nil
 	}
 	if u, err := url.Parse(f.Address); f.Address != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		return g, problemf(fault.Invalid, "--address %s is none: write https:// and the name of the office's site", f.Address)
 	}
-	mailer, err := notify.NewMailer(f.SMTP, f.MailFrom, nil)
-	if err != nil {
+	if options.Mailer, err = notify.NewMailer(f.SMTP, f.MailFrom, nil); err != nil {
 		// The URL holds a password: it is not repeated.
 		return g, problemf(fault.Invalid, "%s", book().For("en").Fault(err).Message)
 	}
-	g.notices = notify.New(notify.Options{DB: a.db, Key: a.engine.Vault().OfficeKey().Derive("notice"), Book: book(), Mailer: mailer, Base: f.Address,
-		Desks: notify.OfficeDesks{Engine: a.engine, Accounts: a.accounts}, Now: a.now, Log: t.log})
+	g.notices = notify.New(options)
 	return g, nil
 }
 
@@ -69,7 +70,7 @@ func (g guarded) parts(a *app) []server.Part {
 			}
 		}
 	})}}
-	if g.notices != nil {
+	if g.notices.On() {
 		parts = append(parts, server.Part{Name: "notices", Run: func(ctx context.Context) error {
 			err := g.notices.Run(ctx)
 			if errors.Is(err, context.Canceled) {

@@ -42,11 +42,9 @@ func (n *Notices) Reset(ctx context.Context, tx *store.Tx) error {
 	return err
 }
 
-// Step notes who is to be told of the next entries.
+// Step notes who is to be told of the next entries, here and now with or without a mail server: another instance may have
+// one, or this one tomorrow. Who left no address costs nothing.
 func (n *Notices) Step(ctx context.Context, tx *store.Tx, entries []journal.Recorded) error {
-	if !n.On() {
-		return nil
-	}
 	newest := n.Now().Add(-late)
 	for _, e := range entries {
 		id, ok := matterOf(e.Stream)

@@ -6,7 +6,8 @@
 // database, shown to nobody, and goes with the report.
 //
 // What happened and what is sent are apart: a follower of the record notes who should be told, and Run sends when it
-// can. A mail server that is away delays mails and nothing else. Without a mail server nothing is noted at all.
+// can. A mail server that is away delays mails and nothing else. Where there is none, nobody is asked for an address, so
+// there is nobody to tell.
 package notify
 
 import (

@@ -529,12 +529,16 @@ func TestWithoutAMailServerNobodyIsTold(t *testing.T) {
 	o := newOffice(t, world.SQLite(t))
 	o.Mailer = nil
 	o.happens(message)
+	if got := o.after(24 * time.Hour); len(got) != 0 {
+		t.Errorf("%d mails without a mail server", len(got))
+	}
 	if n, err := o.Clocks(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 	o.Mailer = o.mail.mailer()
-	if got := o.after(24 * time.Hour); len(got) != 0 {
-		t.Errorf("%d mails of what happened while there was no mail server", len(got))
+	// Who left an address earlier, and has not come since, is told when there is one again.
+	if got := o.after(24 * time.Hour); len(got) != 2 {
+		t.Errorf("%d mails once there is a mail server, want 2", len(got))
 	}
 	var none *notify.Notices
 	if none.On() {

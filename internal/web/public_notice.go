@@ -178,7 +178,7 @@ func over(err error) bool { return errors.Is(err, intake.ErrOver) }
 // came notes that somebody has come to look: they are not told of what they see now. That it could not be noted must
 // keep nobody out.
 func (s *Server) came(ctx context.Context, kind notify.Kind, who int64) {
-	if !s.Notices.On() {
+	if s.Notices == nil {
 		return
 	}
 	if err := s.DB.Tx(ctx, func(tx *store.Tx) error { return s.Notices.Came(ctx, tx, kind, who) }); err != nil {
