@@ -223,13 +223,13 @@ func TestADecisionHasItsProof(t *testing.T) {
 	if p := whole(n); p.Entry.Whole == nil || p.Entry.Said != nil || !slices.Equal(p.Entry.Closed, []string{access.Reporter}) {
 		t.Errorf("nothing was opened, and the receipt shows %q, closed %q", p.Entry.Said, p.Entry.Closed)
 	}
-	reviewer.Get(at(reference, "proof", "1")).Is(http.StatusOK).Sees("stay closed", "File", "Identity of the reporter").SeesNot("Ada Reporter")
+	reviewer.Get(at(reference, "proof", "1")).Is(http.StatusOK).Sees("stays closed: File and Identity of the reporter").SeesNot("Ada Reporter")
 	reviewer.Post(at(reference, "open"), url.Values{"reason": {"work"}, "why": {"To answer a court."}}).Is(http.StatusOK)
 	reviewer.Get(at(reference, "proof", n)).Is(http.StatusOK).SeesNot("stays closed", "A court can change it")
 	if p := whole(n); !strings.Contains(answers(t, p, access.Reporter)["answer"], "A court can change it") || p.Entry.Closed != nil {
 		t.Errorf("the reviewer has opened all of it, and it is not there: %q, closed %q", p.Entry.Said, p.Entry.Closed)
 	}
-	reviewer.Get(at(reference, "proof", "1")).Is(http.StatusOK).Sees("This part stays closed, because you have not opened it or may not: Identity of the reporter").SeesNot("Ada Reporter")
+	reviewer.Get(at(reference, "proof", "1")).Is(http.StatusOK).Sees("What you have not opened, or may not open, stays closed: Identity of the reporter.").SeesNot("Ada Reporter")
 	if p := whole("1"); answers(t, p, access.File)["story"] == "" || slices.Contains(parts(p), access.Identity) || !slices.Contains(p.Entry.Closed, access.Identity) {
 		t.Errorf("the first entry shows %q, closed %q", p.Entry.Said, p.Entry.Closed)
 	}

@@ -141,7 +141,7 @@ func (d *dossier) proof(ctx context.Context, tx *store.Tx, n int64, whole bool) 
 			for _, c := range closed {
 				parts = append(parts, compartmentName(say, c))
 			}
-			save.Text += " " + say.N("proof.staff.save.whole.closed", int64(len(parts)), "parts", say.List(parts))
+			save.Text += " " + say.T("proof.staff.save.whole.closed", "parts", say.List(parts))
 		}
 		page.Save = append(page.Save, save)
 	}
