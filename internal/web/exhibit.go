@@ -194,6 +194,9 @@ func (s *Server) receiveOne(ctx context.Context, in inbox, name string, src io.R
 // finishFile makes a whole file count, and then its working copy.
 func (s *Server) finishFile(ctx context.Context, up *exhibit.Upload, in inbox) (exhibit.File, error) {
 	f, err := up.Finish(ctx, in.attach)
+	for tries := 0; tries < 5 && isStale(err); tries++ { // another step was recorded in the same instant: this one follows it
+		f, err = up.Finish(ctx, in.attach)
+	}
 	if err != nil {
 		return f, err
 	}
@@ -202,6 +205,11 @@ func (s *Server) finishFile(ctx context.Context, up *exhibit.Upload, in inbox) (
 		s.Log.DebugContext(ctx, "no working copy", "cause", err.Error())
 	}
 	return f, nil
+}
+
+func isStale(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Key == "matter.stale"
 }
 
 // told is what a script is told of a file.
@@ -263,11 +271,28 @@ func (s *Server) resumeFile(r *http.Request, in inbox) (*exhibit.Upload, error) 
 	return s.files.Resume(r.Context(), in.place, id, in.secret)
 }
 
+// notArriving answers for a file that cannot be gone on with: it may be there already, and only the answer that said so
+// was lost.
+func (s *Server) notArriving(w http.ResponseWriter, r *http.Request, in inbox, why error) error {
+	id, err := exhibit.ParseID(r.PathValue("id"))
+	if err != nil || !fault.Is(why, fault.NotFound) {
+		return inJSON(w, r, why)
+	}
+	err = s.DB.Read(r.Context(), func(tx *store.Tx) error { _, err := s.files.Find(r.Context(), tx, in.place.Matter, id); return err })
+	switch {
+	case err == nil:
+		return sayJSON(w, http.StatusOK, told{Progress: exhibit.Progress{ID: id}, Done: true})
+	case fault.Is(err, fault.NotFound):
+		return inJSON(w, r, why)
+	}
+	return err
+}
+
 // fileProgress tells how far a file got.
 func (s *Server) fileProgress(w http.ResponseWriter, r *http.Request, in inbox) error {
 	up, err := s.resumeFile(r, in)
 	if err != nil {
-		return inJSON(w, r, err)
+		return s.notArriving(w, r, in, err)
 	}
 	defer s.closeUpload(r.Context(), up)
 	return sayJSON(w, http.StatusOK, told{Progress: up.Progress(), Chunk: exhibit.Chunk})
@@ -277,7 +302,7 @@ func (s *Server) fileProgress(w http.ResponseWriter, r *http.Request, in inbox) 
 func (s *Server) addToFile(w http.ResponseWriter, r *http.Request, in inbox) error {
 	up, err := s.resumeFile(r, in)
 	if err != nil {
-		return inJSON(w, r, err)
+		return s.notArriving(w, r, in, err)
 	}
 	defer s.closeUpload(r.Context(), up)
 	p := up.Progress()

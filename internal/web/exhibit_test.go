@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -279,6 +280,13 @@ func TestFilesInPieces(t *testing.T) {
 	if status != http.StatusOK || !at.Done {
 		t.Fatal(status, at)
 	}
+	// The answer was lost: who asks again learns that it is there, and does not send it a second time.
+	if status, at = q.piece("GET", path, -1, nil, ""); status != http.StatusOK || !at.Done {
+		t.Errorf("asked again: %d, %+v", status, at)
+	}
+	if status, _ := stranger.piece("GET", path, -1, nil, ""); status != http.StatusNotFound {
+		t.Errorf("a stranger learns that it is there: %d", status)
+	}
 	q.visit("/follow/files").reads("film.mp4").readsNot("not finished")
 	if status, _ := w.person("en").piece("GET", path, -1, nil, ""); status != http.StatusUnauthorized {
 		t.Errorf("nobody: %d", status)
@@ -479,4 +487,37 @@ func TestVerifyLooksForFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Files of one report that become whole in the same instant all count, one after the other.
+func TestFilesThatFinishTogether(t *testing.T) {
+	eachPublic(t, func(t *testing.T, w *publicWorld) {
+		p, code := w.withReport()
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				kind, body := multipartOf(t, sent{fmt.Sprintf("%d.txt", i), []byte("together")})
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.srv.URL+"/follow/files", bytes.NewReader(body))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.Header.Set("Content-Type", kind)
+				r.Header.Set("Sec-Fetch-Site", "same-origin")
+				res, err := p.client.Do(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				if _ = res.Body.Close(); res.StatusCode != http.StatusOK {
+					t.Errorf("file %d: %d", i, res.StatusCode)
+				}
+			})
+		}
+		all.Wait()
+		if files, half, _ := w.kept(); files != 4 || half != 0 || w.matterOf(code).N != 5 {
+			t.Errorf("%d files, %d half, entry %d", files, half, w.matterOf(code).N)
+		}
+	})
 }
