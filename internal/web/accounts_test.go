@@ -78,6 +78,7 @@ func TestFromTheInvitationToTheDesk(t *testing.T) {
 		admin.Fill(at + "/uninvite").Is(http.StatusOK).Sees("taken back")
 		o.Stranger().Get(link).Is(http.StatusNotFound)
 		link = invited(t, admin.Fill(at+"/invite").Is(http.StatusOK))
+		o.Stranger().Get(link).Sees("A colleague at the same desk lets you in again")
 		o.Stranger().Fill(link, "password", "herons on two legs", "again", "herons on two legs").Is(http.StatusOK)
 		o.Quiet()
 	})

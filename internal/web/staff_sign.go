@@ -5,11 +5,13 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
 	"plumbline/internal/account"
 	"plumbline/internal/fault"
+	"plumbline/internal/journal"
 	"plumbline/internal/notify"
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
@@ -456,27 +458,41 @@ func (s *Server) invitationForm(say *words.Speaker, st account.State) formPage {
 	}
 }
 
-func (s *Server) invited(r *http.Request) (st account.State, err error) {
+// invited is whom the address invites, and the page that says so. Whoever begins anew is told what became of their key.
+func (s *Server) invited(r *http.Request) (page formPage, err error) {
+	say := words.From(r.Context())
+	var st account.State
+	var history []journal.Recorded
 	err = s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-		st, err = s.Accounts.Invited(r.Context(), tx, r.PathValue("token"))
+		if st, err = s.Accounts.Invited(r.Context(), tx, r.PathValue("token")); err != nil {
+			return err
+		}
+		history, err = journal.Stream(r.Context(), tx, st.Account.ID.Stream())
 		return err
 	})
-	return st, err
+	if err != nil {
+		return page, err
+	}
+	page = s.invitationForm(say, st)
+	if slices.ContainsFunc(history, func(e journal.Recorded) bool { return e.Action == account.ActionReset }) {
+		page.Warn = say.T("invite.anew")
+	}
+	return page, nil
 }
 
 func (s *Server) invitationPage(w http.ResponseWriter, r *http.Request) error {
-	st, err := s.invited(r)
+	page, err := s.invited(r)
 	if err != nil {
 		return err
 	}
-	return formView.Show(s.site, w, r, s.invitationForm(words.From(r.Context()), st))
+	return formView.Show(s.site, w, r, page)
 }
 
 func (s *Server) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
-	st, err := s.invited(r)
+	page, err := s.invited(r)
 	if err != nil {
 		return err
 	}
@@ -485,9 +501,7 @@ func (s *Server) acceptInvitation(w http.ResponseWriter, r *http.Request) error 
 		in, err = s.Accounts.Accept(r.Context(), r.PathValue("token"), r.PostForm.Get("password"))
 	}
 	if fault.Is(err, fault.Invalid) {
-		say := words.From(r.Context())
-		page := s.invitationForm(say, st)
-		page.Errors = page.Form.Fail(say, err)
+		page.Errors = page.Form.Fail(words.From(r.Context()), err)
 		return formView.ShowStatus(s.site, w, r, http.StatusUnprocessableEntity, page)
 	}
 	if err != nil {
