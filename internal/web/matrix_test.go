@@ -792,7 +792,7 @@ func (m *matrix) lists() {
 	}
 }
 
-// answers sends everybody everywhere. With few, each matter is tried with a quarter of the people in turn.
+// answers sends everybody everywhere. With few, each matter is tried with a sixth of the people in turn.
 func (m *matrix) answers(few bool) {
 	routes := web.Routes()
 	before := m.Entries()
@@ -812,7 +812,7 @@ func (m *matrix) answers(few bool) {
 					continue
 				}
 				for j, x := range m.matters {
-					if few && (i+j)%4 != 0 {
+					if few && (i+j)%6 != 0 || p.account == 0 && j > 2 { // the door is the same whatever lies behind it
 						continue
 					}
 					// Whoever is kept out is kept out in every state. Pages that are shown are dear: those behind the same row
@@ -824,8 +824,8 @@ func (m *matrix) answers(few bool) {
 				}
 			}
 			for j, x := range m.matters {
-				if !few || (i+j)%4 == 0 {
-					m.everyStep(p, x)
+				if (!few || (i+j)%6 == 0) && (p.account != 0 || j < 3) {
+					m.everyStep(p, x, i+j)
 				}
 			}
 		}()
@@ -919,12 +919,15 @@ func (m *matrix) nothingOf(p *person, where string, w *httptest.ResponseRecorder
 }
 
 // everyStep tries every step that the procedure has in the state, and one that it has not.
-func (m *matrix) everyStep(p *person, x *subject) {
+func (m *matrix) everyStep(p *person, x *subject, turn int) {
 	for i := range x.kind.Actions {
 		a := &x.kind.Actions[i]
 		staffs := slices.ContainsFunc(append(slices.Clone(a.By), a.RecordedBy...), func(id string) bool { return dutySees[id] != "" })
 		if !staffs {
 			continue
+		}
+		if here := slices.Contains(a.From, x.s.Matter.State); !here && (i+turn)%5 != 0 {
+			continue // steps the procedure does not have here: some with each person and state
 		}
 		path := "/staff/matters/" + string(x.s.Matter.Ref) + "/act/" + a.ID
 		want := p.step(a, x)
@@ -935,7 +938,7 @@ func (m *matrix) everyStep(p *person, x *subject) {
 		got := answerOf(m.send(p, http.MethodPost, path, url.Values{"seen": {"999999"}}))
 		if !slices.Contains(a.From, x.s.Matter.State) {
 			if got == letIn && want != letIn && want != toDoor {
-				m.t.Logf("%s: %s, which a %s in %s does not have, is answered before the person is looked at", p.name, a.ID, x.kind.ID, x.s.Matter.State)
+				m.t.Errorf("%s: %s, which a %s in %s does not have, is answered before the person is looked at", p.name, a.ID, x.kind.ID, x.s.Matter.State)
 			}
 			if want == missing && got != missing {
 				m.t.Errorf("%s: POST %s on a %s in %s: %s, the table says missing", p.name, a.ID, x.kind.ID, x.s.Matter.State, got)
@@ -944,6 +947,9 @@ func (m *matrix) everyStep(p *person, x *subject) {
 		}
 		if got != want {
 			m.t.Errorf("%s: POST %s on a %s in %s: %s, the table says %s", p.name, a.ID, x.kind.ID, x.s.Matter.State, got, want)
+		}
+		if (i+turn)%3 != 0 {
+			continue
 		}
 		if w := m.send(p, http.MethodGet, path, nil); want != letIn && answerOf(w) != want {
 			m.t.Errorf("%s: GET %s on a %s in %s: %d, the table says %s", p.name, a.ID, x.kind.ID, x.s.Matter.State, w.Code, want)
