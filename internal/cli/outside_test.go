@@ -32,7 +32,6 @@ type outside struct {
 func (o *outside) serve(t *testing.T, db, key, policy string) (stop func()) {
 	t.Helper()
 	t.Setenv("PLUMBLINE_LOG_KEY", key)
-	t.Setenv("PLUMBLINE_OFFICE_KEY", key+".office")
 	t.Setenv("PLUMBLINE_WITNESS_POLICY", policy)
 	cmd, addr := startServe(t, db)
 	u, err := url.Parse(addr)
@@ -153,6 +152,7 @@ func TestOutsidersFindRollbackAndFork(t *testing.T) {
 			}
 			db := kind.URL(t)
 			const origin = "complaints.example/log"
+			t.Setenv("PLUMBLINE_OFFICE_KEY", in("office.key"))
 			succeed(t, "init", "--db", db, "--pack", "generic", "--admin", "admin", "--origin", origin, "--log-key", in("log.key"))
 			put("log.keys", succeed(t, "log", "key", "show", "--db", db))
 
