@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,8 +68,57 @@ type checked struct {
 	Holds  bool           `json:"holds"`
 	Proven *verify.Proven `json:"proven,omitempty"`
 	Whole  *string        `json:"whole,omitempty"` // the exact entry the receipt is about, where it is opened
+	Said   saidParts      `json:"said,omitempty"`  // what is sealed in it, by compartment, as far as it is opened
 	File   *checkedFile   `json:"file,omitempty"`  // that was held against it
 	Flaw   *saidFlaw      `json:"flaw,omitempty"`
+}
+
+// saidParts is what an entry seals, by compartment: the JSON itself, or a text where it is none that everybody reads alike.
+type saidParts map[string]any
+
+func saidOf(said map[string][]byte) saidParts {
+	if len(said) == 0 {
+		return nil
+	}
+	out := saidParts{}
+	for compartment, content := range said {
+		if _, err := verify.Fields(content); err == nil {
+			out[compartment] = json.RawMessage(content)
+		} else {
+			out[compartment] = string(content)
+		}
+	}
+	return out
+}
+
+// saySaid prints what an entry seals, field by field.
+func saySaid(t *terminal, indent string, content []byte) {
+	fields, err := verify.Fields(content)
+	if err != nil {
+		t.print("%s%s", indent, printableLines(string(content), indent))
+		return
+	}
+	for _, f := range fields {
+		value := string(f.Value)
+		var text string
+		if json.Unmarshal(f.Value, &text) == nil && value[0] == '"' {
+			value = text
+		}
+		if strings.Contains(value, "\n") {
+			t.print("%s%s:\n%s  %s", indent, printable(f.Name), indent, printableLines(value, indent+"  "))
+		} else {
+			t.print("%s%s: %s", indent, printable(f.Name), printable(value))
+		}
+	}
+}
+
+// printableLines is printable line by line, each under the one before.
+func printableLines(s, indent string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n"+indent)
 }
 
 type saidFlaw struct {
@@ -142,6 +195,7 @@ func outcome(p verify.Proven, f *verify.Flaw) checked {
 		whole := string(p.Entry.Whole)
 		out.Whole = &whole
 	}
+	out.Said = saidOf(p.Entry.Said)
 	return out
 }
 
@@ -167,6 +221,10 @@ func sayProven(t *terminal, p verify.Proven, witnesses []note.Verifier) {
 	t.print("  - The log %s held %s, and signed that with its key %s.", p.Origin, plural(int64(p.Size), "entry", "entries"), keyIDs(p.SignedBy))
 	t.print("  - The entry at position %d of it cannot be changed or taken out without this receipt showing it.", p.Entry.Position)
 	t.print("  - That entry is %s.", stepWords(*p.Entry.Step))
+	for _, compartment := range slices.Sorted(maps.Keys(p.Entry.Said)) {
+		t.print("  - What was written, sealed in its part %q, is exactly:", compartment)
+		saySaid(t, "      ", p.Entry.Said[compartment])
+	}
 	if p.Entry.Whole != nil {
 		t.print("  - Its exact content is:")
 		t.print("      %s", printable(string(p.Entry.Whole)))
@@ -179,6 +237,9 @@ func sayProven(t *terminal, p verify.Proven, witnesses []note.Verifier) {
 	t.print("What it does not prove")
 	if p.Entry.Whole == nil {
 		t.print("  - What the entry says: this receipt does not open it.")
+	}
+	for _, compartment := range p.Entry.Closed {
+		t.print("  - What the entry seals in its part %q: this receipt does not open it.", compartment)
 	}
 	for _, g := range p.Gaps {
 		t.print("  - What %s of %s: this receipt does not open %s.", numbers(g), printable(p.Entry.Step.Stream), itThem(g))
@@ -241,6 +302,7 @@ type shown struct {
 	Position uint64       `json:"position"`
 	Step     *verify.Step `json:"step,omitempty"`
 	Whole    *string      `json:"whole,omitempty"`
+	Said     saidParts    `json:"said,omitempty"`
 	Further  []shownStep  `json:"further"`
 }
 
@@ -276,6 +338,10 @@ func (c *receiptShowCmd) Run(t *terminal) error {
 	if s.Whole != nil {
 		t.print("  Content:   %s", printable(*s.Whole))
 	}
+	for _, compartment := range slices.Sorted(maps.Keys(r.Opening.Said)) {
+		t.print("  Written, in the part %q:", compartment)
+		saySaid(t, "    ", trimmed(r.Opening.Said[compartment]))
+	}
 	for _, f := range s.Further {
 		what := "not opened"
 		if f.Step != nil {
@@ -296,11 +362,19 @@ func show(r verify.Receipt) shown {
 		whole := string(r.Opening.Whole.Content)
 		s.Whole = &whole
 	}
+	said := map[string][]byte{}
+	for compartment := range r.Opening.Said {
+		said[compartment] = trimmed(r.Opening.Said[compartment])
+	}
+	s.Said = saidOf(said)
 	for _, f := range r.Further {
 		s.Further = append(s.Further, shownStep{As: f.As, Position: f.Index + 1, Step: stepIn(f.Opening)})
 	}
 	return s
 }
+
+// trimmed is what was sealed without the spaces that hide its size.
+func trimmed(s verify.Said) []byte { return bytes.TrimRight(s.Content, " ") }
 
 func stepIn(o *verify.Opening) *verify.Step {
 	if o == nil {
