@@ -94,6 +94,7 @@ func (w *publicWorld) walk(tab *browser.Tab, lang string, look func(string)) (co
 	look("ask-manner")
 	tab.Press(`label[for="manner-2"]`)
 	tab.Click(next)
+	tab.Type("#name", "Kim Doe")
 	tab.Click(next)
 	look("ask-contact")
 	tab.Click(next)
