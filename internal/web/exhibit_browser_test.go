@@ -100,7 +100,7 @@ func TestFilesInABrowser(t *testing.T) {
 		hold.Store(0)
 		tab.Press(".pl-file button") // go on
 		w.until(tab, func() bool {
-			return browser.Evaluate[int](tab, `document.querySelectorAll("article.pl-message").length`) == 2
+			return tab.Has("article.pl-message ~ article.pl-message")
 		})
 		// One that cannot be taken is said, and does not hold up the page.
 		choose("empty.txt", 0)

@@ -25,6 +25,7 @@ import (
 	"plumbline/internal/matter"
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
+	"plumbline/internal/testing/world"
 	"plumbline/internal/words"
 )
 
@@ -381,7 +382,7 @@ func TestNamesInHeaders(t *testing.T) {
 // FuzzMultipart sends what strangers may send in place of a form with files: it never panics, never keeps half a file, and
 // never more than the limits say.
 func FuzzMultipart(f *testing.F) {
-	w := publicSQLite(f)
+	w := newPublicWorld(f, world.Open(f, "sqlite::memory:")) // nothing is to be durable here
 	const most, count = 300, 4
 	code := ref.ReceiptCode("")
 	fresh := func() {
