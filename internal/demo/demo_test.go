@@ -107,7 +107,7 @@ func TestPeopleCanSignIn(t *testing.T) {
 		t.Errorf("%d people are shown, want one for each role", len(people))
 	}
 	for _, p := range people {
-		if _, err := o.Accounts.SignIn(context.Background(), p.Login, Password); err != nil {
+		if _, err := o.Accounts.SignIn(context.Background(), account.Attempt{Login: p.Login, Password: Password}); err != nil {
 			t.Errorf("%s: %v", p.Login, err)
 		}
 	}
