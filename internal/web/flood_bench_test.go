@@ -56,7 +56,7 @@ func flood(b *testing.B, limits intake.Limits) {
 	begun := time.Now()
 
 	var all sync.WaitGroup
-	var offered, taken, turned, other atomic.Int64
+	var offered, taken, turned, unanswered, other atomic.Int64
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: 30 * time.Second}
 	all.Go(func() {
 		for n := 0; ; n++ {
@@ -73,6 +73,8 @@ func flood(b *testing.B, limits intake.Limits) {
 					taken.Add(1)
 				case http.StatusServiceUnavailable:
 					turned.Add(1)
+				case 0:
+					unanswered.Add(1) // the sender gave up: the machine was too busy with others
 				default:
 					other.Add(1)
 				}
@@ -101,7 +103,7 @@ func flood(b *testing.B, limits intake.Limits) {
 	if failed > 0 || len(sends) == 0 {
 		b.Fatalf("%d honest filings failed", failed)
 	}
-	if other.Load() > offered.Load()/100 {
+	if other.Load() > 0 {
 		b.Fatalf("%d of %d bogus filings met something else than the gate", other.Load(), offered.Load())
 	}
 	minutes := min(time.Since(begun), floodLasts).Minutes()
@@ -109,6 +111,7 @@ func flood(b *testing.B, limits intake.Limits) {
 	b.ReportMetric(percentile(sends, 0.5), "honest-median-s")
 	b.ReportMetric(percentile(pages, 0.99), "slowest-page-p99-s")
 	b.ReportMetric(float64(offered.Load())/minutes, "bogus/min")
+	b.ReportMetric(100*float64(unanswered.Load())/float64(offered.Load()), "%bogus-unanswered")
 	b.ReportMetric(100*float64(taken.Load())/float64(offered.Load()), "%bogus-taken")
 }
 
