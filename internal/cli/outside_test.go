@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -94,6 +95,22 @@ func (o *outside) beyond(t *testing.T, size uint64) uint64 {
 	return 0
 }
 
+// settled waits until the office has published all that it recorded, and that it is more than so many entries. One step of a
+// person can be several entries.
+func (o *outside) settled(t *testing.T, db, key string, size uint64) uint64 {
+	t.Helper()
+	var st logStatus
+	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		out, _ := program("log", "status", "--db", db, "--log-key", key, "--json").Output() // it fails while something is held up
+		st = logStatus{}
+		if err := json.Unmarshal(out, &st); err == nil && st.Waiting == nil && st.Published > size && uint64(st.Entries) == st.Published && o.size(t) == st.Published {
+			return st.Published
+		}
+	}
+	t.Fatalf("the office does not publish all that it recorded, beyond %d entries: %+v", size, st)
+	return 0
+}
+
 // monitor looks at the office once, wants an exit code, and returns what is said.
 func (o *outside) monitor(t *testing.T, code int, args ...string) string {
 	t.Helper()
@@ -174,19 +191,19 @@ func TestOutsidersFindRollbackAndFork(t *testing.T) {
 
 			stop = o.serve(t, db, in("log.key"), in("policy"))
 			o.report(t, 3)
-			size = o.beyond(t, size)
+			size = o.settled(t, db, in("log.key"), size)
 			has(t, "the monitor", o.monitor(t, 0, "--witness-policy", in("policy")), "continues all that was seen", "cosigned by press")
 
 			succeed(t, "log", "key", "rotate", "--db", db, "--log-key", in("log.key"))
 			put("new.keys", succeed(t, "log", "key", "show", "--db", db))
 			_ = program("witness", "add", origin, "@"+in("new.keys"), "--db", watchDB).Run() // some of them it has already
-			size = o.beyond(t, size)
+			size = o.settled(t, db, in("log.key"), size)
 			succeed(t, "log", "key", "retire", "--db", db, "--log-key", in("log.key"))
-			size = o.beyond(t, size)
+			size = o.settled(t, db, in("log.key"), size)
 			has(t, "the monitor", o.monitor(t, 0), "handed over to a new key")
 			has(t, "the monitor", o.monitor(t, 0), "unchanged")
 			o.report(t, 2)
-			size = o.beyond(t, size)
+			size = o.settled(t, db, in("log.key"), size)
 			has(t, "the monitor", o.monitor(t, 0, "--witness-policy", in("policy")), "cosigned by press")
 			stop()
 			has(t, "the witness", cosigned(), fmt.Sprintf(`"size": %d`, size))
