@@ -125,7 +125,8 @@ func TestSealedWordsReachNoTable(t *testing.T) {
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		w := newTown(t, db)
 		const secret = "xyzzy-plugh"
-		s, err := w.file(ref.NewReceiptCode(), matter.Values{"body": "police", "story": secret, "place": secret, "name": secret, "contact": secret})
+		code := ref.NewReceiptCode()
+		s, err := w.file(code, matter.Values{"body": "police", "story": secret, "place": secret, "name": secret, "contact": secret})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,13 +144,25 @@ func TestSealedWordsReachNoTable(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for compartment, want := range map[string]int{"file": 2, "identity": 2} {
-				if got := strings.Count(string(all[0].Sealed[compartment]), secret); got != want {
-					t.Errorf("sealed to %s: %d times, want %d", compartment, got, want)
-				}
+			if strings.Contains(string(all[0].Bytes), secret) {
+				t.Error("the entry holds it in the clear")
 			}
-			if strings.Contains(string(all[0].Changes), secret) {
-				t.Error("a change holds it")
+			mine, err := w.engine.Opener(ctx, tx, vault.ReporterKeys(code), s.Matter.ID)
+			if err != nil {
+				return err
+			}
+			others, err := w.engine.Opener(ctx, tx, vault.ReporterKeys(ref.NewReceiptCode()), s.Matter.ID)
+			if err != nil {
+				return err
+			}
+			for compartment, want := range map[string]int{"file": 2, "identity": 2} {
+				said, err := matter.Unseal(mine, all[0].Entry, compartment)
+				if got := strings.Count(string(said), secret); err != nil || got != want {
+					t.Errorf("sealed to %s: %d times, want %d (%v)", compartment, got, want, err)
+				}
+				if _, err := matter.Unseal(others, all[0].Entry, compartment); err == nil {
+					t.Errorf("another code opens %s", compartment)
+				}
 			}
 			return nil
 		})
