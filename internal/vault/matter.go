@@ -292,6 +292,7 @@ func (v *Vault) Found(ctx context.Context, tx *store.Tx, k *Keys, m ref.MatterID
 func (v *Vault) wrapAll(ctx context.Context, tx *store.Tx, o *Opener, k *Keys, wants []Want, must func(Desk) (DeskKey, error), f *Founding) error {
 	lacking := map[int64][]string{}
 	keys := map[int64]DeskKey{}
+	looked := map[Desk]DeskKey{} // most desks are wanted for several compartments
 	for _, w := range wants {
 		if w.Reporter && k != nil && k.code != nil && !slices.Contains(o.held[toReporter], w.Compartment) {
 			lacking[toReporter] = append(lacking[toReporter], w.Compartment)
@@ -301,12 +302,15 @@ func (v *Vault) wrapAll(ctx context.Context, tx *store.Tx, o *Opener, k *Keys, w
 			if i >= len(w.Desks) {
 				find = func(d Desk) (DeskKey, error) { return deskNow(ctx, tx, d) }
 			}
-			key, err := find(d)
-			if missing(err) {
-				continue
-			}
-			if err != nil {
-				return err
+			key, known := looked[d]
+			if !known {
+				var err error
+				if key, err = find(d); missing(err) {
+					continue
+				} else if err != nil {
+					return err
+				}
+				looked[d] = key
 			}
 			f.desks[d] = key.ID
 			if keys[key.ID] = key; !slices.Contains(o.held[key.ID], w.Compartment) && !slices.Contains(lacking[key.ID], w.Compartment) {
@@ -370,7 +374,7 @@ func (v *Vault) Hold(ctx context.Context, tx *store.Tx, by journal.Actor, k *Key
 		}
 	}
 	if fits {
-		return f.opener, v.putAll(ctx, tx, f.opener, f.rows, slices.Sorted(maps.Keys(f.opener.recipients)))
+		return f.opener, putFounding(ctx, tx, f)
 	}
 	o, err := v.Opener(ctx, tx, k, m)
 	if err != nil {
@@ -505,13 +509,36 @@ func (v *Vault) putAll(ctx context.Context, tx *store.Tx, o *Opener, wraps []wra
 			return fmt.Errorf("vault: matter %d: %w", o.matter, err)
 		}
 	}
-	slices.SortFunc(wraps, func(a, b wrap) int { return cmp.Or(cmp.Compare(a.desk, b.desk), cmp.Compare(a.parts, b.parts)) })
-	for _, w := range wraps {
+	for _, w := range inOrder(wraps) {
 		if _, err := tx.Exec(ctx, putWrap, int64(o.matter), w.desk, w.parts, w.sealed); err != nil {
 			return fmt.Errorf("vault: matter %d: %w", o.matter, err)
 		}
 	}
 	return nil
+}
+
+// putFounding writes the keys of a matter that has none yet: two statements, since every other filing waits for this one.
+func putFounding(ctx context.Context, tx *store.Tx, f *Founding) error {
+	m := int64(f.opener.matter)
+	var compartments, wraps [][]any
+	for _, c := range slices.Sorted(maps.Keys(f.opener.recipients)) {
+		compartments = append(compartments, []any{m, c, f.opener.recipients[c]})
+	}
+	for _, w := range inOrder(f.rows) {
+		wraps = append(wraps, []any{m, w.desk, w.parts, w.sealed})
+	}
+	if err := tx.InsertMany(ctx, "vault_compartment", []string{"matter", "compartment", "recipient"}, compartments); err != nil {
+		return fmt.Errorf("vault: matter %d: %w", m, err)
+	}
+	if err := tx.InsertMany(ctx, "vault_wrap", []string{"matter", "desk", "parts", "sealed"}, wraps); err != nil {
+		return fmt.Errorf("vault: matter %d: %w", m, err)
+	}
+	return nil
+}
+
+func inOrder(wraps []wrap) []wrap {
+	slices.SortFunc(wraps, func(a, b wrap) int { return cmp.Or(cmp.Compare(a.desk, b.desk), cmp.Compare(a.parts, b.parts)) })
+	return wraps
 }
 
 // Lend gives the reporter, whose keys are given, the key of one thing they wrote in a compartment they cannot open: so that

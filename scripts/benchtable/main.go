@@ -32,6 +32,8 @@ var goals = []goal{
 	{"Append", "ratio", "entries appended, numbered and logged against plain inserts of the same rows", false, 0.5},
 	{"Flood", "honest-p99-s", "seconds to file honestly while 10,000 bogus filings a minute come from the same side", true, 2},
 	{"Upload", "peak-MB", "memory of the whole process while 20 files of 200 MB stream in", true, 200},
+	{"SealedFiling", "ratio", "sealed filing over HTTP against the smaller of group commit and key wrapping alone", false, 0.5},
+	{"SealedSearch", "later-s", "seconds to search what is sealed in 10,000 reports, on one processor", true, 1.5},
 	{"NationalFigure", "ratio", "a national figure at 1,000,000 against 10,000 allegations", true, 1.5},
 }
 
