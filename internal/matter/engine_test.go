@@ -17,6 +17,7 @@ import (
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
 	"plumbline/internal/testing/world"
+	"plumbline/internal/vault"
 )
 
 func asFault(err error, f **fault.Error) bool { return errors.As(err, f) }

@@ -44,7 +44,10 @@ func (w *town) as(name string) access.Viewer {
 
 func (w *town) facts(id ref.MatterID) (f access.Facts) {
 	w.Helper()
-	w.tx(func(ctx context.Context, tx *store.Tx) (err error) { f, err = w.engine.FactsOf(ctx, tx, id); return err })
+	w.tx(func(ctx context.Context, tx *store.Tx) (err error) {
+		f, err = w.engine.FactsOf(ctx, tx, id)
+		return err
+	})
 	return f
 }
 
@@ -113,7 +116,7 @@ func TestAMatterLeavesThoseWhomItComesToConcern(t *testing.T) {
 func TestColleaguesOfTodayAndOfYesterday(t *testing.T) {
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		w := newTown(t, db)
-		r, _ := w.report() // about reed, who is at the police since 2020
+		r, _ := w.report()                                       // about reed, who is at the police since 2020
 		w.exec(`UPDATE account SET official = 103 WHERE id = 2`) // ivo is vale now
 		was := people["ivo"]
 		people["ivo"] = person(2, vale, "investigator", office)
