@@ -191,6 +191,23 @@ func TestAMessageAndASilenceAreProven(t *testing.T) {
 	})
 }
 
+// The salt of a file is given away on purpose or not at all: no receipt holds it, also not with what was written.
+func TestTheProofOfAFileKeepsItsSalt(t *testing.T) {
+	o := journey.Open(t, world.SQLite(t))
+	trust := o.StartLog()
+	r := filed(t, o, "report")
+	r.opens(t)
+	r.v.Attach("/follow/files", journey.File{Name: "gate.txt", Data: []byte("The gate was open.")}).Is(http.StatusOK)
+	r.v.Get("/follow/proof?n=2").Is(http.StatusOK).Sees("Save the receipt of this file", "its salt stay closed")
+	p := proven(t, r.v.Get("/follow/proof/file?n=2&words=yes"), trust)
+	if p.Entry.Step.Action != "attach" || p.Entry.Said != nil || !slices.Equal(p.Entry.Closed, []string{access.File, access.Reporter}) {
+		t.Errorf("the receipt of a file shows %q, closed %q, of %+v", p.Entry.Said, p.Entry.Closed, p.Entry.Step)
+	}
+	if whole := string(p.Entry.Whole); !strings.Contains(whole, `"commitment"`) || strings.Contains(whole, "gate.txt") {
+		t.Errorf("the entry is %s", whole)
+	}
+}
+
 func TestADecisionHasItsProof(t *testing.T) {
 	o := journey.Open(t, world.SQLite(t))
 	trust := o.StartLog()
