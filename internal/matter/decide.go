@@ -87,7 +87,7 @@ type Decision struct {
 	Spawns []Spawn
 
 	keys     *vault.Keys // of whoever acts
-	founding *vault.Founding
+	prepared *prepared
 }
 
 // Step is what somebody wants to do: the action and what they entered.

@@ -72,7 +72,7 @@ type OpenCmd struct {
 	Seen      string // the "name@version" the form was drawn from; if another pack is active since, the form is stale
 
 	id       ref.MatterID // chosen by Prepare
-	founding *vault.Founding
+	prepared *prepared
 	reporter *vault.Keys
 }
 
@@ -93,7 +93,7 @@ func (e *Engine) Open(ctx context.Context, tx *store.Tx, cmd OpenCmd) (State, er
 	if err != nil {
 		return State{}, err
 	}
-	d.keys, d.founding = cmd.keys(), cmd.founding
+	d.keys, d.prepared = cmd.keys(), cmd.prepared
 	if err := e.record(ctx, tx, State{}, &d); err != nil {
 		return State{}, err
 	}

@@ -42,11 +42,14 @@ func (e *Engine) seal(ctx context.Context, tx *store.Tx, old State, d *Decision)
 			return err
 		}
 	}
-	wants, err := e.wants(ctx, tx, d, fresh, have)
-	if err != nil || len(wants) == 0 {
+	var founding *vault.Founding
+	var wants []vault.Want
+	if p := d.prepared; p != nil && p.place == placeOf(d.State) {
+		wants, founding = p.wants, p.founding
+	} else if wants, err = e.wants(ctx, tx, d, fresh, have); err != nil || len(wants) == 0 {
 		return err
 	}
-	opener, err := e.vault.Hold(ctx, tx, d.Entry.By, d.keys, m.ID, wants, d.founding, moved && !fresh && d.Entry.By.Account != 0)
+	opener, err := e.vault.Hold(ctx, tx, d.Entry.By, d.keys, m.ID, wants, founding, moved && !fresh && d.Entry.By.Account != 0)
 	if err != nil {
 		return err
 	}
@@ -213,6 +216,26 @@ func (e *Engine) unattended(ctx context.Context, tx *store.Tx, p *pack.Pack, k *
 	return out, nil
 }
 
+// prepared is what Prepare found out and made.
+type prepared struct {
+	place    place
+	wants    []vault.Want
+	founding *vault.Founding
+}
+
+// place is all of a new matter that says who has to be able to open it.
+type place struct {
+	kind, pack, desk          string
+	body, deskBody, concerned ref.BodyID
+	subject                   ref.OfficialID
+	allegations               int
+}
+
+func placeOf(s State) place {
+	m := &s.Matter
+	return place{m.Kind, m.Pack, m.Desk, m.Body, m.DeskBody, m.Concerned, m.Subject, len(s.Allegations)}
+}
+
 // Prepare makes the keys of a matter that a reporter is about to open: what takes most of the time, before the transaction
 // that writes it. Open works without, and makes anew what no longer fits.
 func (e *Engine) Prepare(ctx context.Context, cmd OpenCmd) (OpenCmd, error) {
@@ -222,11 +245,12 @@ func (e *Engine) Prepare(ctx context.Context, cmd OpenCmd) (OpenCmd, error) {
 		if err != nil {
 			return err
 		}
-		wants, err := e.wants(ctx, tx, &d, true, nil)
-		if err != nil {
+		p := &prepared{place: placeOf(d.State)}
+		if p.wants, err = e.wants(ctx, tx, &d, true, nil); err != nil {
 			return err
 		}
-		cmd.founding, err = e.vault.Found(ctx, tx, cmd.keys(), cmd.id, wants)
+		p.founding, err = e.vault.Found(ctx, tx, cmd.keys(), cmd.id, p.wants)
+		cmd.prepared = p
 		return err
 	})
 	return cmd, err

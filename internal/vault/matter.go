@@ -358,13 +358,11 @@ func (v *Vault) wrapAll(ctx context.Context, tx *store.Tx, o *Opener, k *Keys, w
 // open it themselves; else, if strict, the error is Forbidden "vault.hand-on", and if not, it waits for somebody who can.
 func (v *Vault) Hold(ctx context.Context, tx *store.Tx, by journal.Actor, k *Keys, m ref.MatterID, wants []Want, f *Founding, strict bool) (*Opener, error) {
 	fits := f != nil && f.opener.matter == m && f.by == k && sameWants(f.wants, wants)
-	for d, id := range fitting(f, fits) {
-		now, err := deskNow(ctx, tx, d)
-		if fits = err == nil && now.ID == id; !fits {
-			break
-		}
-	}
 	if fits {
+		var err error
+		if fits, err = f.inUse(ctx, tx); err != nil {
+			return nil, err
+		}
 		for _, w := range wants {
 			for _, d := range w.Desks {
 				if _, ok := f.desks[d]; !ok {
@@ -418,11 +416,20 @@ func (v *Vault) Hold(ctx context.Context, tx *store.Tx, by journal.Actor, k *Key
 	return o, o.Settle(ctx, tx)
 }
 
-func fitting(f *Founding, fits bool) map[Desk]int64 {
-	if !fits {
-		return nil
+// inUse reports whether the keys of all desks that a founding was made for are still those in use.
+func (f *Founding) inUse(ctx context.Context, tx *store.Tx) (bool, error) {
+	if len(f.desks) == 0 {
+		return true, nil
 	}
-	return f.desks
+	var marks []string
+	var args []any
+	for _, id := range f.desks {
+		args = append(args, id)
+		marks = append(marks, fmt.Sprintf("$%d", len(args)))
+	}
+	var n int
+	err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM vault_desk WHERE gone = 0 AND id IN (`+strings.Join(marks, ", ")+`)`, args...).Scan(&n)
+	return n == len(f.desks), err
 }
 
 func sameWants(a, b []Want) bool {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"rsc.io/qr"
@@ -151,7 +152,24 @@ func (s *Server) receiptFile(w http.ResponseWriter, r *http.Request) error {
 
 // qrCode draws the address of the page where one comes back. The secret is not in it: what reads such a picture may keep
 // it, send it on or open it at once, and a photograph of the receipt's address gives nothing away.
-func qrCode(address string) (template.HTML, error) { return drawQR(address, qr.M, 132) }
+func qrCode(address string) (template.HTML, error) {
+	if last := lastQR.Load(); last != nil && last.address == address {
+		return last.drawn, nil
+	}
+	drawn, err := drawQR(address, qr.M, 132)
+	if err == nil {
+		lastQR.Store(&addressQR{address, drawn})
+	}
+	return drawn, err
+}
+
+// lastQR is the picture drawn last: an office is reached by one address, or two.
+var lastQR atomic.Pointer[addressQR]
+
+type addressQR struct {
+	address string
+	drawn   template.HTML
+}
 
 func drawQR(text string, level qr.Level, pixels int) (template.HTML, error) {
 	code, err := qr.Encode(text, level)
