@@ -40,7 +40,7 @@ fi
 
 fuzz=no
 if [ $# -eq 0 ]; then
-	set -- ./...
+	set -- ./internal/web ./internal/transfer ./internal/tests/site ./... # the long ones first, so that nothing waits for them at the end
 	case ",${PLUMBLINE_REQUIRE:-}," in *,fuzz,*) fuzz=yes ;; esac
 fi
 echo "go test $*   ($(go version | cut -d' ' -f3), $(nproc 2>/dev/null || sysctl -n hw.ncpu) processors)"

@@ -248,7 +248,7 @@ func TestTheLogHasAPageForPeople(t *testing.T) {
 	for _, lang := range []string{"en", "zh-Hans"} {
 		status, _, body := w.fetch(http.MethodGet, "/log?lang="+lang)
 		page := string(body)
-		if status != http.StatusOK || !strings.Contains(page, "office.example/log") || !strings.Contains(page, "/log/checkpoint") || !strings.Contains(page, "plumbline monitor "+w.srv.URL+"/log") {
+		if status != http.StatusOK || !strings.Contains(page, "office.example/log") || !strings.Contains(page, "/log/checkpoint") || !strings.Contains(page, "plumbline monitor https://") || strings.Contains(page, w.srv.URL) {
 			t.Errorf("%s: %d\n%s", lang, status, page)
 		}
 	}

@@ -240,8 +240,12 @@ func TestPagesHoldNoAbsoluteAddress(t *testing.T) {
 	r.Host = "plumblineexample.onion"
 	rec := httptest.NewRecorder()
 	w.s.handler().ServeHTTP(rec, r)
-	if page := rec.Body.String(); !strings.Contains(page, "plumblineexample.onion/follow") || strings.Contains(page, host) {
-		t.Errorf("reached by another name, the receipt does not show it (status %d)", rec.Code)
+	want, err := qrCode("http://plumblineexample.onion/follow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := rec.Body.String(); !strings.Contains(page, string(want)) || strings.Contains(page, host) {
+		t.Errorf("reached by another name, the receipt's picture does not lead there (status %d)", rec.Code)
 	}
 }
 

@@ -45,7 +45,12 @@ func TestFromTheTelephoneToTheAnswer(t *testing.T) {
 		intake.Get("/staff").Sees(ref, "Screen", "Acknowledge")
 		investigator.Get(at(ref)).Is(http.StatusNotFound) // it lies with intake: nobody else's business yet
 
-		intake.Get(at(ref)).Is(http.StatusOK).Sees("He tore up the note", "Received", "Telephone")
+		intake.Get(at(ref)).Is(http.StatusOK).Sees("Received", "Sealed").SeesNot("He tore up the note")
+		before := o.Entries()
+		intake.Post(at(ref, "open"), url.Values{"reason": {"work"}}).Is(http.StatusOK).Sees("He tore up the note")
+		if o.Entries() != before+1 {
+			t.Errorf("opening what is sealed left %d entries", o.Entries()-before)
+		}
 		intake.Fill(at(ref, "act", "screen"), "severity", "medium", "allegations.0.conduct", conduct(t, intake, ref),
 			"allegations.0.official", o.Vale.String(), "allegations.0.time-month", "3", "allegations.0.time-year", "2026").
 			Is(http.StatusOK).Sees("Done: Screen", "Screened", "Intake, Town Oversight Office")
