@@ -95,8 +95,6 @@ func meets(a, b []ref.OfficialID) bool {
 	return slices.ContainsFunc(a, func(o ref.OfficialID) bool { return slices.Contains(b, o) })
 }
 
-func (p *person) onDesk(m *subject) bool { return slices.Contains(p.grants, held{m.desk, m.deskBody}) }
-
 func (p *person) near(m *subject, g held) bool {
 	return slices.Contains(chains[m.body], g.body) || g.body == m.deskBody
 }
