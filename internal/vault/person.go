@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
@@ -249,9 +250,40 @@ func (v *Vault) GiveUp(ctx context.Context, tx *store.Tx, by journal.Actor, acco
 	if _, err := tx.Exec(ctx, dropLocks, int64(account)); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, forgetPerson, int64(account))
+	if _, err := tx.Exec(ctx, forgetPerson, int64(account)); err != nil {
+		return err
+	}
 	v.closeAll(account)
-	return err
+	return v.reopenDesks(ctx, tx, by, account)
+}
+
+const selectTheirDesks = `SELECT d.duty, d.body, d.id, d.recipient, d.made, d.gone FROM vault_desk d JOIN vault_member m ON m.desk = d.id
+	WHERE m.account = $1 AND d.gone = 0 ORDER BY d.id`
+
+// reopenDesks gives a new key to desks that nobody can open any more, so that what comes from now on is read by whoever
+// joins; what was sealed before takes the officers.
+func (v *Vault) reopenDesks(ctx context.Context, tx *store.Tx, by journal.Actor, account ref.AccountID) error {
+	desks, err := each(ctx, tx, scanDesk, selectTheirDesks, int64(account))
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	for _, k := range desks {
+		members, err := each(ctx, tx, scanMember, selectMembers, k.ID)
+		if err != nil {
+			return fmt.Errorf("vault: %w", err)
+		}
+		var kept int
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM vault_kept WHERE desk = $1`, k.ID).Scan(&kept); err != nil {
+			return fmt.Errorf("vault: %w", err)
+		}
+		if kept > 0 || slices.ContainsFunc(members, func(m member) bool { return m.sealed != nil }) {
+			continue
+		}
+		if _, err := v.newDesk(ctx, tx, by, Desk{k.Duty, k.Body}, members); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func parts(compartments []string) string { return strings.Join(compartments, ",") }

@@ -216,6 +216,23 @@ func TestAForgottenPasswordCostsTheDeskNothing(t *testing.T) {
 	})
 }
 
+func TestADeskWorksOnAfterTheOnlyOneForgotTheirPassword(t *testing.T) {
+	each(t, func(o *office) {
+		o.join(1, intake)
+		o.enrol(1)
+		before := o.file(100, ref.NewReceiptCode())
+		o.tx(func(tx *store.Tx) error { return o.v.GiveUp(o.Context(), tx, operator, 1) })
+		after := o.file(101, ref.NewReceiptCode())
+		again := o.enrol(1)
+		if !o.reads(again, 101, after) {
+			o.Error("what came after the password was forgotten cannot be read by anybody")
+		}
+		if o.reads(again, 100, before) {
+			o.Error("a new password opens what the old one locked")
+		}
+	})
+}
+
 func TestOfficersRecoverADeskTogether(t *testing.T) {
 	each(t, func(o *office) {
 		o.join(1, intake)
