@@ -433,3 +433,23 @@ func TestATokenOpensNothingThatIsSealed(t *testing.T) {
 		}
 	}
 }
+
+// Whoever takes a duty away is told before it is too late to hand over what only that person can open.
+func TestTakingADutyFromTheOnlyOneWarns(t *testing.T) {
+	o := journey.Open(t, world.SQLite(t))
+	admin, intake := o.As("administrator"), o.As("intake officer")
+	o.As("custodian")
+	taken(t, intake)
+	for who, warned := range map[string]bool{"custodian": true, "intake officer": false} {
+		at := "/admin/accounts/" + o.Account[who].String()
+		for _, link := range admin.Get(at).Is(http.StatusOK).Links() {
+			if !strings.HasPrefix(link, at+"/revoke") && link != at+"/active" {
+				continue
+			}
+			page := admin.Get(link).Is(http.StatusOK)
+			if got := strings.Contains(page.Text(), "can open what is sealed to"); got != warned {
+				t.Errorf("%s at %s: warned: %v", who, link, got)
+			}
+		}
+	}
+}

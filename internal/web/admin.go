@@ -14,6 +14,7 @@ import (
 	"plumbline/internal/pack"
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 	"plumbline/internal/web/view"
 	"plumbline/internal/words"
 )
@@ -584,7 +585,12 @@ func (s *Server) revokePage(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.NotFound, "account.no-grant", nil)
 	}
 	at := "/admin/accounts/" + st.Account.ID.String()
+	warn, err := s.onlyOne(r, st, names, g)
+	if err != nil {
+		return err
+	}
 	return formView.Show(s.site, w, r, formPage{
+		Warn:    warn,
 		Shell:   view.Shell{Title: say.T("admin.revoke.title"), Staff: true, Crumbs: adminCrumbs(say, view.Link{Text: say.T("admin.accounts"), Href: "/admin/accounts"}, view.Link{Text: st.Account.Name, Href: at})},
 		Heading: say.T("admin.revoke.title"), Lede: say.T("admin.revoke.lede", "name", st.Account.Name),
 		Facts: &view.SummaryList{Rows: []view.SummaryRow{
@@ -811,11 +817,40 @@ func (s *Server) activePage(w http.ResponseWriter, r *http.Request) error {
 
 // confirmAccount asks before something is done to an account.
 func (s *Server) confirmAccount(w http.ResponseWriter, r *http.Request, what, title, lede, submit string) error {
-	st, _, err := s.accountAndNames(r)
+	st, names, err := s.accountAndNames(r)
 	if err != nil {
 		return err
 	}
-	return formView.Show(s.site, w, r, s.askAbout(words.From(r.Context()), st, what, title, lede, submit))
+	page := s.askAbout(words.From(r.Context()), st, what, title, lede, submit)
+	if st.Account.Active != 0 {
+		if page.Warn, err = s.onlyOne(r, st, names, st.Grants...); err != nil {
+			return err
+		}
+	}
+	return formView.Show(s.site, w, r, page)
+}
+
+// onlyOne warns before somebody loses duties who is the only one to open what is sealed to a desk.
+func (s *Server) onlyOne(r *http.Request, st account.State, names bodyNames, grants ...account.Grant) (string, error) {
+	say := words.From(r.Context())
+	var desks []string
+	err := s.DB.Read(r.Context(), func(tx *store.Tx) error {
+		desks = nil
+		for _, g := range grants {
+			alone, err := s.Vault.Alone(r.Context(), tx, st.Account.ID, vault.Desk{Duty: g.Duty, Body: g.Body})
+			if err != nil {
+				return err
+			}
+			if what := say.T("staff.duty.at", "duty", s.duty(say, g.Duty), "body", names.name(g.Body)); alone && !slices.Contains(desks, what) {
+				desks = append(desks, what)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(desks) == 0 {
+		return "", err
+	}
+	return say.T("admin.alone", "name", st.Account.Name, "desks", say.List(desks)), nil
 }
 
 func (s *Server) askAbout(say *words.Speaker, st account.State, what, title, lede, submit string) formPage {
