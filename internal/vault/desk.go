@@ -26,7 +26,7 @@ const (
 	selectWaitsFor = `SELECT m.desk FROM vault_member m JOIN vault_kept k ON k.desk = m.desk WHERE m.account = $1 AND m.sealed IS NULL AND m.founding = 1 ORDER BY m.desk`
 	selectEscrow   = `SELECT id, need, officers, recipient, made, gone FROM vault_escrow WHERE gone = 0`
 	putEscrowed    = `INSERT INTO vault_escrowed (desk, escrow, sealed) VALUES ($1, $2, $3) ON CONFLICT (desk, escrow) DO NOTHING`
-	anyWrap        = `SELECT COUNT(*) FROM (SELECT 1 FROM vault_wrap WHERE desk = $1 LIMIT 1) some`
+	anyWrap        = `SELECT CASE WHEN EXISTS (SELECT 1 FROM vault_wrap WHERE desk = $1) THEN 1 ELSE 0 END`
 )
 
 type member struct {

@@ -233,6 +233,30 @@ func TestADeskWorksOnAfterTheOnlyOneForgotTheirPassword(t *testing.T) {
 	})
 }
 
+func TestWhoIsAloneOnADesk(t *testing.T) {
+	each(t, func(o *office) {
+		o.join(1, intake)
+		o.join(2, intake)
+		o.enrol(1)
+		alone := func() (yes bool) {
+			o.tx(func(tx *store.Tx) (err error) { yes, err = o.v.Alone(o.Context(), tx, 1, intake); return err })
+			return yes
+		}
+		if alone() {
+			o.Error("nothing is sealed to the desk yet")
+		}
+		o.file(100, ref.NewReceiptCode())
+		if alone() {
+			o.Error("the office keeps the desk for the second of it")
+		}
+		o.leave(2, intake)
+		o.file(101, ref.NewReceiptCode())
+		if !alone() {
+			o.Error("the only one on the desk is not said to be")
+		}
+	})
+}
+
 func TestOfficersRecoverADeskTogether(t *testing.T) {
 	each(t, func(o *office) {
 		o.join(1, intake)
