@@ -692,15 +692,11 @@ func (s *Server) resetPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var alone []account.Grant
-	has := false
-	err = s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-		if has, err = s.Vault.HasKey(r.Context(), tx, st.Account.ID); err != nil || !has {
-			return err
-		}
-		alone, err = s.Accounts.AloneAt(r.Context(), tx, st)
+	has, err := s.hasKey(r.Context(), st.Account.ID)
+	if err != nil {
 		return err
-	})
+	}
+	desks, err := s.onlyTheirs(r, st, names, st.Grants...)
 	if err != nil {
 		return err
 	}
@@ -709,11 +705,7 @@ func (s *Server) resetPage(w http.ResponseWriter, r *http.Request) error {
 	if has {
 		page.Warn = say.T("admin.password.keys", "name", st.Account.Name)
 	}
-	if len(alone) > 0 {
-		var desks []string
-		for _, g := range alone {
-			desks = append(desks, say.T("staff.duty.at", "duty", s.duty(say, g.Duty), "body", names.name(g.Body)))
-		}
+	if len(desks) > 0 {
 		page.Warn = say.T("admin.password.alone", "name", st.Account.Name, "desks", say.List(desks))
 	}
 	return formView.Show(s.site, w, r, page)
@@ -832,9 +824,18 @@ func (s *Server) confirmAccount(w http.ResponseWriter, r *http.Request, what, ti
 
 // onlyOne warns before somebody loses duties who is the only one to open what is sealed to a desk.
 func (s *Server) onlyOne(r *http.Request, st account.State, names bodyNames, grants ...account.Grant) (string, error) {
+	desks, err := s.onlyTheirs(r, st, names, grants...)
+	if err != nil || len(desks) == 0 {
+		return "", err
+	}
 	say := words.From(r.Context())
-	var desks []string
-	err := s.DB.Read(r.Context(), func(tx *store.Tx) error {
+	return say.T("admin.alone", "name", st.Account.Name, "desks", say.List(desks)), nil
+}
+
+// onlyTheirs names the desks of which somebody alone can open what is sealed.
+func (s *Server) onlyTheirs(r *http.Request, st account.State, names bodyNames, grants ...account.Grant) (desks []string, err error) {
+	say := words.From(r.Context())
+	err = s.DB.Read(r.Context(), func(tx *store.Tx) error {
 		desks = nil
 		for _, g := range grants {
 			alone, err := s.Vault.Alone(r.Context(), tx, st.Account.ID, vault.Desk{Duty: g.Duty, Body: g.Body})
@@ -847,10 +848,7 @@ func (s *Server) onlyOne(r *http.Request, st account.State, names bodyNames, gra
 		}
 		return nil
 	})
-	if err != nil || len(desks) == 0 {
-		return "", err
-	}
-	return say.T("admin.alone", "name", st.Account.Name, "desks", say.List(desks)), nil
+	return desks, err
 }
 
 func (s *Server) askAbout(say *words.Speaker, st account.State, what, title, lede, submit string) formPage {
