@@ -173,23 +173,3 @@ func (s *Accounts) Reset(ctx context.Context, tx *store.Tx, by By, id ref.Accoun
 	}
 	return s.putHash(ctx, tx, id, "", false)
 }
-
-// AloneAt returns the desks of an account that nobody else is on: what is sealed for them would be out of everybody's
-// reach if its key were given up.
-func (s *Accounts) AloneAt(ctx context.Context, tx *store.Tx, st State) ([]Grant, error) {
-	var out []Grant
-	today := s.Today()
-	for _, g := range st.Grants {
-		if !g.On(today) || !s.NeedsTwo(g.Duty) {
-			continue
-		}
-		at, err := s.Holders(ctx, tx, []string{g.Duty}, []ref.BodyID{g.Body})
-		if err != nil {
-			return nil, err
-		}
-		if len(at) == 1 && at[0].Account == st.Account.ID {
-			out = append(out, g)
-		}
-	}
-	return out, nil
-}

@@ -473,18 +473,6 @@ func TestKeysFollowTheDuties(t *testing.T) {
 			b.tx(func(tx *store.Tx) (err error) { yes, err = v.HasKey(b.Context(), tx, o.holder); return err })
 			return yes
 		}
-		var alone []account.Grant
-		b.tx(func(tx *store.Tx) error {
-			st, err := b.s.Load(b.Context(), tx, o.holder)
-			if err != nil {
-				return err
-			}
-			alone, err = b.s.AloneAt(b.Context(), tx, st)
-			return err
-		})
-		if len(alone) != 1 {
-			t.Errorf("alone at %v, want the one desk", alone)
-		}
 		b.tx(func(tx *store.Tx) error { return b.s.Reset(b.Context(), tx, b.by(o.ada), o.holder) })
 		if has() {
 			t.Error("an administrator reset the way in, and the key is still good")
