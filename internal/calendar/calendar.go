@@ -317,8 +317,9 @@ func (c *Calendar) Due(now, due time.Time) Left {
 }
 
 // Bounds are the fewest and the most days that the period can last under this calendar, whichever day it begins on:
-// what the fairness check compares periods of different units by. Working days are counted over the years the
-// calendar's own dates speak of, and over nine years with two leap years.
+// what the fairness check compares periods of different units by. Months and years are counted over the 400 years after
+// which the Gregorian calendar repeats itself; working days over the years the calendar's own dates speak of, and over
+// nine years with two leap years.
 func (c *Calendar) Bounds(p Period) (fewest, most int) {
 	switch p.Unit {
 	case Days:
@@ -330,27 +331,34 @@ func (c *Calendar) Bounds(p Period) (fewest, most int) {
 	if ok {
 		return b[0], b[1]
 	}
-	first, last := 2000, 2008 // two leap years; months and years repeat within them
 	if p.Unit == WorkingDays {
+		first, last := 2000, 2008 // two leap years
 		for n := range c.off {
 			y := fromNumber(n).Year
 			first, last = min(first, y-1), max(last, y+1)
 		}
 		first = max(first, last-80)
-	}
-	fewest, most = 1<<30, 0
-	begin, end := Date{first, 1, 1}, Date{last, 12, 31}
-	if p.Unit == WorkingDays {
-		fewest, most = c.workingBounds(begin, end, p.N)
+		fewest, most = c.workingBounds(Date{first, 1, 1}, Date{last, 12, 31}, p.N)
 	} else {
-		for d := begin; d.Compare(end) <= 0; d = d.AddDays(1) {
-			n := d.DaysUntil(c.AddDate(d, p))
-			fewest, most = min(fewest, n), max(most, n)
-		}
+		fewest, most = c.monthBounds(p)
 	}
 	c.mu.Lock()
 	c.bounds[p] = [2]int{fewest, most}
 	c.mu.Unlock()
+	return fewest, most
+}
+
+// monthBounds are the fewest and most days that a period of months or years lasts.
+func (c *Calendar) monthBounds(p Period) (fewest, most int) {
+	fewest = 1 << 30
+	for m := range 400 * 12 {
+		year, month := 2000+m/12, 1+m%12
+		for day := 28; day <= daysIn(year, month); day++ { // from an earlier day it lasts as long as from the 28th
+			d := Date{year, month, day}
+			n := d.DaysUntil(c.AddDate(d, p))
+			fewest, most = min(fewest, n), max(most, n)
+		}
+	}
 	return fewest, most
 }
 

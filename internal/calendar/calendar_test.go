@@ -188,7 +188,7 @@ func TestWhatIsNoCalendarIsSaid(t *testing.T) {
 func TestBounds(t *testing.T) {
 	c := compiled(t, Spec{Holidays: []Holiday{{On: "12-25"}, {On: "12-26"}}})
 	for s, want := range map[string][2]int{
-		"7d": {7, 7}, "1mo": {28, 31}, "3mo": {89, 92}, "1y": {365, 366}, "5wd": {5, 11}, "1wd": {1, 5},
+		"7d": {7, 7}, "1mo": {28, 31}, "3mo": {89, 92}, "1y": {365, 366}, "4y": {1460, 1461}, "48mo": {1460, 1461}, "8y": {2921, 2922}, "100y": {36524, 36525}, "400y": {146097, 146097}, "5wd": {5, 11}, "1wd": {1, 5},
 	} {
 		if lo, hi := c.Bounds(period(t, s)); [2]int{lo, hi} != want {
 			t.Errorf("%s lasts from %d to %d days, want %v", s, lo, hi, want)
