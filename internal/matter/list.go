@@ -303,11 +303,10 @@ func (c *clause) namedCond(ids []ref.OfficialID) string {
 // text finds matters by what people know of them: the reference, the source's own number, or a name.
 func (c *clause) text(ctx context.Context, tx *store.Tx, tree *register.Tree, text string) error {
 	text = strings.TrimSpace(text)
-	if r, err := ref.ParseReference(text); err == nil {
-		c.add("m.ref = " + c.arg(string(r)))
-		return nil
-	}
 	ways := []string{"m.id IN (SELECT id FROM matter WHERE source <> '' AND source_key = " + c.arg(text) + ")"}
+	if r, err := ref.ParseReference(text); err == nil { // names and foreign numbers may look like one, too
+		ways = append(ways, "m.ref = "+c.arg(string(r)))
+	}
 	found, err := register.SearchOfficials(ctx, tx, text, 100)
 	if err != nil {
 		return err

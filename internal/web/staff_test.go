@@ -12,6 +12,7 @@ import (
 
 	"plumbline/internal/account"
 	"plumbline/internal/journal"
+	"plumbline/internal/ref"
 	"plumbline/internal/store"
 	"plumbline/internal/testing/journey"
 	"plumbline/internal/testing/world"
@@ -133,6 +134,7 @@ func TestAMatterDoesNotExistForWhomItNames(t *testing.T) {
 		named.Get("/staff").SeesNot(ref)
 		named.Get("/staff/queue?status=all").SeesNot(ref)
 		named.Get("/staff/queue?status=all&text=Vale").SeesNot(ref)
+		named.Get("/staff/queue?status=all&text=" + ref).Is(http.StatusOK).Sees("No matter fits") // as for a reference that was never given
 		named.Get("/staff/officials/" + o.Vale.String()).Is(http.StatusOK).SeesNot(ref)
 		named.Get("/staff/assign?m=" + ref).Is(http.StatusNotFound)
 		intake.Get("/staff/officials/" + o.Vale.String()).Sees(ref)
@@ -407,6 +409,7 @@ func TestQueueFiltersSortsAndPages(t *testing.T) {
 	if got := intake.Get("/staff/queue?text=" + url.QueryEscape(strings.ToLower(strings.ReplaceAll(a, "-", " ")))); got.Path() != at(a) {
 		t.Errorf("typing a reference leads to %s", got.Path())
 	}
+	intake.Get("/staff/queue?text=" + string(ref.NewReference("ZQV"))).Is(http.StatusOK).Sees("No matter fits") // words may look like a reference
 	intake.Get("/staff/queue?state=screened").Sees("No matter fits", "Clear filters", "State: Screened")
 }
 

@@ -207,14 +207,19 @@ const queuePage = 50
 // is kept by keeping the address.
 func (s *Server) queue(w http.ResponseWriter, r *http.Request) error {
 	say, v, q := words.From(r.Context()), viewer(r), r.URL.Query()
-	if parsed, err := ref.ParseReference(q.Get("text")); err == nil {
-		return view.Redirect(w, r, matterHref(parsed))
-	}
 	var found matter.Page
 	var rows rowMaker
 	var names bodyNames
 	var query matter.Query
+	var exact ref.Reference
 	err := s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		// Whoever types a reference wants that matter. Other words can look like one by chance; they are searched for.
+		if st, _, err := s.visible(r.Context(), tx, v, q.Get("text")); err == nil {
+			exact = st.Matter.Ref
+			return nil
+		} else if !fault.Is(err, fault.NotFound) {
+			return err
+		}
 		if names, err = s.bodyNames(r.Context(), tx, say); err != nil {
 			return err
 		}
@@ -227,6 +232,9 @@ func (s *Server) queue(w http.ResponseWriter, r *http.Request) error {
 	})
 	if err != nil {
 		return err
+	}
+	if exact != "" {
+		return view.Redirect(w, r, matterHref(exact))
 	}
 	page := list{
 		Shell: view.Shell{Title: say.T("staff.nav.queue"), Staff: true, Crumbs: crumbs(say)}, Heading: say.T("staff.nav.queue"),
