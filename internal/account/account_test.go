@@ -484,6 +484,10 @@ func TestCheckPassword(t *testing.T) {
 		{"correcthorsebatterystaple", "account.password-worst"},
 		{"wangwei19880101", "account.password-worst"},
 		{"iloveyouforever!!", "account.password-worst"},
+		{"leavemealone", "account.password-worst"},
+		{"Transformers!2019", "account.password-worst"},
+		{"unbelievable-philadelphia", "account.password-worst"},
+		{"gfhjkmgfhjkm", "account.password-worst"}, // "parolparol" on a keyboard with the other letters
 		{"a heron on one leg", ""},
 		{"handed over in person", ""},
 		{"kq7f-wm2x-9rtd-ho4z", ""},

@@ -1,41 +1,74 @@
 package account
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
+	"io"
 	"math"
 	"strings"
+	"sync"
 	"unicode"
+	"unicode/utf8"
 )
 
-// A password is refused that others would try among the first. Lists of lost passwords are long, and what is in them of
-// twelve characters and more is nearly all made in the same few ways: a common word or two, doubled or joined, a row of the
-// keyboard, a year, a sign at the end, letters written as numbers. So it is not looked up whole: it is taken apart into
-// such pieces, and refused if they leave less than guessBits of choice.
+// A password is refused that others would try among the first: one that was lost often, and one made of such in the ways
+// that people make them, as a common word or two, doubled or joined, a row of the keyboard, a year, a sign at the end,
+// letters written as numbers. So it is taken apart into pieces, and refused if they leave less than guessBits of choice. What a
+// word is worth is its rank, as in Wheeler, "zxcvbn: Low-Budget Password Strength Estimation" (USENIX Security 2016).
 const guessBits = 40
 
+// common.txt is a list of our own, in no order; it knows what people here and in other languages begin with.
+//
 //go:embed common.txt
 var commonText string
 
-var common = func() map[string]bool {
-	out := map[string]bool{}
-	for line := range strings.Lines(commonText) {
-		if strings.HasPrefix(line, "#") {
-			continue
-		}
-		for _, word := range strings.Fields(line) {
-			out[word] = true
-		}
-	}
-	return out
-}()
+// breached.txt.gz is what was lost most often, in that order; scripts/breached.sh writes it.
+//
+//go:embed breached.txt.gz
+var breachedText []byte
 
-// longestCommon is the length of the longest common word, in characters.
-var longestCommon = func() (n int) {
-	for word := range common {
-		n = max(n, len([]rune(word)))
+// shortestBreached is the length from which a lost password counts as a piece of another. Shorter ones are in everything.
+const shortestBreached = 5
+
+// vocabulary is how many bits of choice each known word leaves, and the length of the longest, in characters. It is made
+// when a password is chosen for the first time: most runs of the program never need it.
+var vocabulary = sync.OnceValues(func() (bits map[string]float64, longest int) {
+	bits = map[string]float64{}
+	known := func(word string, worth float64) {
+		if was, ok := bits[word]; !ok || worth < was {
+			bits[word] = worth
+		}
+		longest = max(longest, utf8.RuneCountInString(word))
 	}
-	return n
-}()
+	var own []string
+	for line := range strings.Lines(commonText) {
+		if !strings.HasPrefix(line, "#") {
+			own = append(own, strings.Fields(line)...)
+		}
+	}
+	for _, word := range own {
+		known(word, math.Log2(float64(len(own))))
+	}
+	r, err := gzip.NewReader(bytes.NewReader(breachedText))
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	lost, err := io.ReadAll(r)
+	if err != nil {
+		panic(err) // as above
+	}
+	rank := 1
+	for line := range strings.Lines(string(lost)) {
+		if word := strings.TrimSuffix(line, "\n"); !strings.HasPrefix(line, "# ") && line != "#\n" {
+			rank++
+			if utf8.RuneCountInString(word) >= shortestBreached {
+				known(word, math.Log2(float64(rank)))
+			}
+		}
+	}
+	return bits, longest
+})
 
 // walks are ways along a keyboard and orders that everybody knows; they are walked backwards too.
 var walks = func() (out []string) {
@@ -74,16 +107,17 @@ func bitsOf(text string) float64 {
 			return bitsOf(string(r[:block])) + 2
 		}
 	}
-	word := math.Log2(float64(len(common)))
+	words, longest := vocabulary()
 	cost := make([]float64, len(r)+1)
 	for i := range r {
 		cost[i+1] = cost[i] + bitsOfRune(r[i])
-		for from := max(0, i+1-max(longestCommon, 24)); from <= i; from++ {
+		for from := max(0, i+1-max(longest, 24)); from <= i; from++ {
 			piece := string(r[from : i+1])
 			n := i + 1 - from
-			switch {
-			case n >= 2 && common[piece]:
+			if word, ok := words[piece]; ok && n >= 2 {
 				cost[i+1] = min(cost[i+1], cost[from]+word)
+			}
+			switch {
 			case n >= 3 && (walked(piece) || same(r[from:i+1])):
 				cost[i+1] = min(cost[i+1], cost[from]+7)
 			case n == 4 && isYear(piece):

@@ -45,11 +45,11 @@ func CheckPassword(login, password string) error {
 		return refuse("account.password-long", fault.Args{"max": passwordMax})
 	}
 	low := strings.ToLower(p)
-	if isCommon(low) {
-		return refuse("account.password-worst", nil)
-	}
 	if login != "" && strings.Contains(low, strings.ToLower(login)) && utf8.RuneCountInString(low)-utf8.RuneCountInString(login) < 6 {
 		return refuse("account.password-login", nil)
+	}
+	if isCommon(low) {
+		return refuse("account.password-worst", nil)
 	}
 	return nil
 }
