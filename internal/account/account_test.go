@@ -446,13 +446,13 @@ func TestAChangeOfPasswordEndsTheOtherSessions(t *testing.T) {
 		}
 		b.now = b.now.Add(time.Second)
 		by := account.Person(b.viewer(id), journal.ViaWeb)
-		if _, err := b.s.ChangePassword(b.Context(), by, "not the old one", "seven quiet herons"); !fault.Is(err, fault.Invalid) {
+		if _, err := b.s.ChangePassword(b.Context(), by, "not the old one", "seven quiet herons", nil); !fault.Is(err, fault.Invalid) {
 			b.Errorf("changed without the old password: %v", err)
 		}
-		if _, err := b.s.ChangePassword(b.Context(), by, "given by the office", "given by the office"); !fault.Is(err, fault.Invalid) {
+		if _, err := b.s.ChangePassword(b.Context(), by, "given by the office", "given by the office", nil); !fault.Is(err, fault.Invalid) {
 			b.Errorf("changed to the same: %v", err)
 		}
-		now, err := b.s.ChangePassword(b.Context(), by, "given by the office", "seven quiet herons")
+		now, err := b.s.ChangePassword(b.Context(), by, "given by the office", "seven quiet herons", nil)
 		if err != nil || now.Temporary {
 			b.Fatalf("%+v, %v", now, err)
 		}

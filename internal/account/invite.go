@@ -115,8 +115,8 @@ func (s *Accounts) Invited(ctx context.Context, tx *store.Tx, token string) (Sta
 	return s.Load(ctx, tx, ref.AccountID(id))
 }
 
-// Accept lets the invited person set their own password, once.
-func (s *Accounts) Accept(ctx context.Context, token, password string) (Session, error) {
+// Accept lets the invited person set their own password, once. What belongs to it, such as their first key, is written with it.
+func (s *Accounts) Accept(ctx context.Context, token, password string, also Also) (Session, error) {
 	var st State
 	find := func(tx *store.Tx) (err error) { st, err = s.Invited(ctx, tx, token); return err }
 	if err := s.db.Read(ctx, find); err != nil {
@@ -136,6 +136,9 @@ func (s *Accounts) Accept(ctx context.Context, token, password string) (Session,
 		}
 		self := Person(access.Viewer{Account: st.Account.ID}, journal.ViaWeb)
 		if err := s.SetHash(ctx, tx, self, st.Account.ID, h, false); err != nil { // which deletes the invitation
+			return err
+		}
+		if err := also.do(ctx, tx); err != nil {
 			return err
 		}
 		if err := s.remember(ctx, tx, st.Account.ID, WayInvited, OutcomeIn); err != nil {

@@ -22,6 +22,16 @@ type Keeper interface {
 	DropLock(ctx context.Context, tx *store.Tx, id ref.AccountID, kind, lock string) error
 }
 
+// Also is what belongs to a change of an account and is written with it, wholly or not at all. Nil is nothing.
+type Also func(ctx context.Context, tx *store.Tx) error
+
+func (a Also) do(ctx context.Context, tx *store.Tx) error {
+	if a == nil {
+		return nil
+	}
+	return a(ctx, tx)
+}
+
 // Option changes what New returns.
 type Option func(*Accounts)
 

@@ -135,28 +135,27 @@ func asked(options any, data *webauthn.SessionData) ([]byte, string, error) {
 	return out, string(state), err
 }
 
-// AddPasskey keeps the passkey that a browser made, and returns what names its lock.
-func (s *Accounts) AddPasskey(ctx context.Context, by By, at Site, state, response, name string) (string, error) {
+// AddPasskey keeps the passkey that a browser made, and with it, in the same transaction, what also writes for the lock it opens.
+func (s *Accounts) AddPasskey(ctx context.Context, by By, at Site, state, response, name string, also func(ctx context.Context, tx *store.Tx, lock string) error) error {
 	id := by.Viewer.Account
 	wrong := func(err error) error { return fault.Wrap(err, fault.Invalid, "account.passkey-failed", nil) }
 	w, err := ceremonies(at)
 	if err != nil {
-		return "", err
+		return err
 	}
 	var data webauthn.SessionData
 	if err := json.Unmarshal([]byte(state), &data); err != nil {
-		return "", wrong(err)
+		return wrong(err)
 	}
 	parsed, err := protocol.ParseCredentialCreationResponseBytes([]byte(response))
 	if err != nil {
-		return "", wrong(err)
+		return wrong(err)
 	}
 	name = strings.TrimSpace(name)
 	if len(name) > 100 {
 		name = strings.ToValidUTF8(name[:100], "")
 	}
-	var lock string
-	err = s.db.Tx(ctx, func(tx *store.Tx) error {
+	return s.db.Tx(ctx, func(tx *store.Tx) error {
 		u, err := s.passkeyUser(ctx, tx, id)
 		if err != nil {
 			return err
@@ -178,15 +177,16 @@ func (s *Accounts) AddPasskey(ctx context.Context, by By, at Site, state, respon
 		if err := s.factor(ctx, tx, by, st, "passkey", "added"); err != nil {
 			return err
 		}
-		lock = keyID(made.ID)
 		_, err = tx.Exec(ctx, `INSERT INTO passkey (id, account, name, credential, made, used) VALUES ($1, $2, $3, $4, $5, 0)`,
 			made.ID, int64(id), name, raw, s.now().UnixMicro())
 		if store.IsUnique(err) {
 			return wrong(err)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return also(ctx, tx, keyID(made.ID))
 	})
-	return lock, err
 }
 
 // AskPasskey returns what a browser is asked when somebody signs in with a passkey. With an account, only its own

@@ -176,9 +176,9 @@ func (s *Accounts) putHash(ctx context.Context, tx *store.Tx, id ref.AccountID, 
 	return s.endAll(ctx, tx, id)
 }
 
-// ChangePassword lets people change their own password; they have to know the old one. It returns the session that
-// goes on; all others of the account end.
-func (s *Accounts) ChangePassword(ctx context.Context, by By, old, new string) (Session, error) {
+// ChangePassword lets people change their own password; they have to know the old one. What has to change with it, such as the
+// lock of their key, does so in the same transaction. It returns the session that goes on; all others of the account end.
+func (s *Accounts) ChangePassword(ctx context.Context, by By, old, new string, also Also) (Session, error) {
 	id := by.Viewer.Account
 	if err := s.Prove(ctx, id, old); err != nil {
 		if fault.KindOf(err) == fault.Forbidden {
@@ -208,6 +208,9 @@ func (s *Accounts) ChangePassword(ctx context.Context, by By, old, new string) (
 	var out Session
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		if err := s.SetHash(ctx, tx, by, id, h, false); err != nil {
+			return err
+		}
+		if err := also.do(ctx, tx); err != nil {
 			return err
 		}
 		out, err = s.session(ctx, tx, id)

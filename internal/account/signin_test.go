@@ -242,7 +242,7 @@ func TestAnInvitationIsGoodOnce(t *testing.T) {
 			return out
 		}
 		accept := func(token, password string) string {
-			_, err := b.s.Accept(b.Context(), token, password)
+			_, err := b.s.Accept(b.Context(), token, password, nil)
 			var f *fault.Error
 			switch {
 			case err == nil:

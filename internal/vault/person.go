@@ -132,19 +132,35 @@ func (v *Vault) putLock(ctx context.Context, tx *store.Tx, k *Keys, l newLock) e
 	return err
 }
 
+// A Change is the part of a ceremony that is written, for a transaction of the caller's: what takes time was done before.
+// Together with what else it writes, it takes effect wholly or not at all.
+type Change func(ctx context.Context, tx *store.Tx) error
+
 // Enrol makes the first key of an account, or the first after one was given up, locked by s. It gives the account the
 // keys of the desks that wait for it. If it has a key already, the error is a Conflict "vault.has-key".
 func (v *Vault) Enrol(ctx context.Context, account ref.AccountID, s Secret) (*Keys, error) {
-	l, err := v.makeLock(ctx, s)
+	k, change, err := v.Enrolling(ctx, account, s)
 	if err != nil {
 		return nil, err
+	}
+	if err := v.db.Tx(ctx, func(tx *store.Tx) error { return change(ctx, tx) }); err != nil {
+		return nil, fmt.Errorf("vault: make the key of account %d: %w", account, err)
+	}
+	return k, nil
+}
+
+// Enrolling is Enrol for a transaction that does more than this. The keys are good once it has taken effect.
+func (v *Vault) Enrolling(ctx context.Context, account ref.AccountID, s Secret) (*Keys, Change, error) {
+	l, err := v.makeLock(ctx, s)
+	if err != nil {
+		return nil, nil, err
 	}
 	person, recipient, err := newSecret()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	k := newKeys(account, 0, person)
-	err = v.db.Tx(ctx, func(tx *store.Tx) error {
+	return k, func(ctx context.Context, tx *store.Tx) error {
 		if has, err := v.HasKey(ctx, tx, account); err != nil {
 			return err
 		} else if has {
@@ -162,11 +178,7 @@ func (v *Vault) Enrol(ctx context.Context, account ref.AccountID, s Secret) (*Ke
 			return err
 		}
 		return v.handOut(ctx, tx, account)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("vault: make the key of account %d: %w", account, err)
-	}
-	return k, nil
+	}, nil
 }
 
 func newKeys(account ref.AccountID, no int64, person secret) *Keys {
@@ -207,11 +219,20 @@ func (v *Vault) Unlock(ctx context.Context, account ref.AccountID, s Secret) (*K
 
 // Relock adds a lock to a key that is open, or replaces the one of the same kind and id.
 func (v *Vault) Relock(ctx context.Context, k *Keys, s Secret) error {
-	l, err := v.makeLock(ctx, s)
+	change, err := v.Relocking(ctx, k, s)
 	if err != nil {
 		return err
 	}
-	return v.db.Tx(ctx, func(tx *store.Tx) error {
+	return v.db.Tx(ctx, func(tx *store.Tx) error { return change(ctx, tx) })
+}
+
+// Relocking is Relock for a transaction that does more than this, such as to change the password that the lock is made of.
+func (v *Vault) Relocking(ctx context.Context, k *Keys, s Secret) (Change, error) {
+	l, err := v.makeLock(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx *store.Tx) error {
 		no, _, err := personKey(ctx, tx, k.account)
 		if missing(err) || err == nil && no != k.no {
 			return fault.New(fault.NotFound, "vault.no-key", nil)
@@ -220,7 +241,7 @@ func (v *Vault) Relock(ctx context.Context, k *Keys, s Secret) error {
 			return err
 		}
 		return v.putLock(ctx, tx, k, l)
-	})
+	}, nil
 }
 
 // DropLock takes a lock away. The last one stays: without it the key could never be opened again.

@@ -151,7 +151,20 @@ func (s *Server) newPasskey(w http.ResponseWriter, r *http.Request) error {
 	if name == "" {
 		name = words.From(ctx).T("ways.passkey.unnamed")
 	}
-	lock, err := s.Accounts.AddPasskey(ctx, by(r), s.passkeySite(r), s.asked(r), r.PostForm.Get("credential"), name)
+	key, keys := "flash.passkey-signs", viewerFrom(ctx).keys
+	// The passkey and the lock that it opens are written together.
+	err := s.Accounts.AddPasskey(ctx, by(r), s.passkeySite(r), s.asked(r), r.PostForm.Get("credential"), name, func(ctx context.Context, tx *store.Tx, lock string) error {
+		secret := prfSecret(r, lock)
+		if keys == nil || secret.Bytes == nil {
+			return nil
+		}
+		relock, err := s.Vault.Relocking(ctx, keys, secret)
+		if err != nil {
+			return err
+		}
+		key = "flash.passkey"
+		return relock(ctx, tx)
+	})
 	if fault.Is(err, fault.Invalid) {
 		page := s.newPasskeyForm(r)
 		page.Errors = page.Form.Fail(words.From(ctx), fault.InvalidFields([]fault.Field{{Name: "name", Key: "account.passkey-failed"}}))
@@ -159,16 +172,6 @@ func (s *Server) newPasskey(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		return err
-	}
-	key := "flash.passkey"
-	secret, keys := prfSecret(r, lock), viewerFrom(ctx).keys
-	switch {
-	case keys == nil || secret.Bytes == nil:
-		key = "flash.passkey-signs"
-	default:
-		if err := s.Vault.Relock(ctx, keys, secret); err != nil {
-			return err
-		}
 	}
 	s.site.Flash(w, view.Success, key, nil)
 	return view.Redirect(w, r, "/staff/account/ways")

@@ -417,7 +417,11 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 		}
-		in, err = s.Accounts.ChangePassword(ctx, by(r), old, new)
+		var relock vault.Change
+		if keys, relock, err = s.relocking(ctx, id, keys, vault.Secret{Kind: vault.Password, Bytes: []byte(new)}); err != nil {
+			return err
+		}
+		in, err = s.Accounts.ChangePassword(ctx, by(r), old, new, account.Also(relock))
 	}
 	if fault.Is(err, fault.Invalid) {
 		say := words.From(ctx)
@@ -428,9 +432,6 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if keys, err = s.relocked(ctx, id, keys, vault.Secret{Kind: vault.Password, Bytes: []byte(new)}); err != nil {
-		return err
-	}
 	if err := s.open(w, r, in, keys, account.WayPassword); err != nil {
 		return err
 	}
@@ -438,12 +439,21 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 	return view.Redirect(w, r, "/staff")
 }
 
-// relocked locks somebody's key with a new secret as well, or makes their first.
-func (s *Server) relocked(ctx context.Context, id ref.AccountID, keys *vault.Keys, secret vault.Secret) (*vault.Keys, error) {
-	if keys == nil {
-		return s.unlocked(ctx, id, secret, true)
+// relocking makes ready what locks somebody's key with a new password, or makes their first key: it is written together with
+// the password, so that the two never differ. Where there is a key that is not open, there is nothing to do.
+func (s *Server) relocking(ctx context.Context, id ref.AccountID, keys *vault.Keys, secret vault.Secret) (*vault.Keys, vault.Change, error) {
+	if account.CheckPassword("", string(secret.Bytes)) != nil {
+		return keys, nil, nil // it is refused with the password
 	}
-	return keys, s.Vault.Relock(ctx, keys, secret)
+	if keys != nil {
+		change, err := s.Vault.Relocking(ctx, keys, secret)
+		return keys, change, err
+	}
+	has, err := s.hasKey(ctx, id)
+	if err != nil || has {
+		return nil, nil, err
+	}
+	return s.Vault.Enrolling(ctx, id, secret)
 }
 
 // Invitations: the way in for those who have none yet.
@@ -459,9 +469,8 @@ func (s *Server) invitationForm(say *words.Speaker, st account.State) formPage {
 }
 
 // invited is whom the address invites, and the page that says so. Whoever begins anew is told what became of their key.
-func (s *Server) invited(r *http.Request) (page formPage, err error) {
+func (s *Server) invited(r *http.Request) (page formPage, st account.State, err error) {
 	say := words.From(r.Context())
-	var st account.State
 	var history []journal.Recorded
 	err = s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if st, err = s.Accounts.Invited(r.Context(), tx, r.PathValue("token")); err != nil {
@@ -471,17 +480,17 @@ func (s *Server) invited(r *http.Request) (page formPage, err error) {
 		return err
 	})
 	if err != nil {
-		return page, err
+		return page, st, err
 	}
 	page = s.invitationForm(say, st)
 	if slices.ContainsFunc(history, func(e journal.Recorded) bool { return e.Action == account.ActionReset }) {
 		page.Warn = say.T("invite.anew")
 	}
-	return page, nil
+	return page, st, nil
 }
 
 func (s *Server) invitationPage(w http.ResponseWriter, r *http.Request) error {
-	page, err := s.invited(r)
+	page, _, err := s.invited(r)
 	if err != nil {
 		return err
 	}
@@ -492,22 +501,23 @@ func (s *Server) acceptInvitation(w http.ResponseWriter, r *http.Request) error 
 	if err := form(r); err != nil {
 		return err
 	}
-	page, err := s.invited(r)
+	page, st, err := s.invited(r)
 	if err != nil {
 		return err
 	}
 	in, err := account.Session{}, twice(r)
+	var keys *vault.Keys
 	if err == nil {
-		in, err = s.Accounts.Accept(r.Context(), r.PathValue("token"), r.PostForm.Get("password"))
+		var enrol vault.Change
+		if keys, enrol, err = s.relocking(r.Context(), st.Account.ID, nil, vault.Secret{Kind: vault.Password, Bytes: []byte(r.PostForm.Get("password"))}); err != nil {
+			return err
+		}
+		in, err = s.Accounts.Accept(r.Context(), r.PathValue("token"), r.PostForm.Get("password"), account.Also(enrol))
 	}
 	if fault.Is(err, fault.Invalid) {
 		page.Errors = page.Form.Fail(words.From(r.Context()), err)
 		return formView.ShowStatus(s.site, w, r, http.StatusUnprocessableEntity, page)
 	}
-	if err != nil {
-		return err
-	}
-	keys, err := s.unlocked(r.Context(), in.Account, vault.Secret{Kind: vault.Password, Bytes: []byte(r.PostForm.Get("password"))}, true)
 	if err != nil {
 		return err
 	}
