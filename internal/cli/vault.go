@@ -160,19 +160,29 @@ func (c *vaultSplitCmd) Run(ctx context.Context, t *terminal) (err error) {
 			}
 		}
 	}
-	shares, err := a.vault.Split(ctx, operator, c.Need, c.Officers)
+	delivered := false
+	err = a.vault.Split(ctx, operator, c.Need, c.Officers, func(shares []vault.Share) error {
+		for i, s := range shares {
+			if c.Out == "" {
+				t.print("Officer %d of %d:\n%s\n", i+1, len(shares), s.Line())
+				continue
+			}
+			if err := writePrivate(c.share(i), s.Line()+"\n"); err != nil {
+				return &problem{kind: fault.Unavailable, text: "cannot write " + c.share(i) + "; nothing was changed. Delete the share files already written in " + c.Out + " and try again", cause: err}
+			}
+			t.print("%s", c.share(i))
+		}
+		delivered = true
+		return nil
+	})
+	switch {
+	case errors.Is(err, store.ErrOutcomeUnknown):
+		t.note("Keep these shares: whether they are in force is not known, because the database went away. plumbline vault recover --drill tells.")
+	case err != nil && delivered:
+		t.note("The shares above open nothing: throw them away. Earlier ones are as good as before.")
+	}
 	if err != nil {
 		return err
-	}
-	for i, s := range shares {
-		if c.Out == "" {
-			t.print("Officer %d of %d:\n%s\n", i+1, len(shares), s)
-			continue
-		}
-		if err := writePrivate(c.share(i), s.String()+"\n"); err != nil {
-			return &problem{kind: fault.Unavailable, text: "cannot write " + c.share(i) + "; make the shares again with plumbline vault split", cause: err}
-		}
-		t.print("%s", c.share(i))
 	}
 	t.note("Hand each officer their own share, on paper, and keep none here: any %d of them together open every desk.", c.Need)
 	t.note("Desks that people have joined are covered once one of them has signed in. Practise: plumbline vault recover --drill --share FILE …")

@@ -18,15 +18,17 @@ const (
 	selectMembers = `SELECT account, founding, since, sealed FROM vault_member WHERE desk = $1 ORDER BY account`
 	putMember     = `INSERT INTO vault_member (desk, account, founding, since, sealed) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (desk, account) DO UPDATE SET sealed = COALESCE(excluded.sealed, vault_member.sealed), founding = excluded.founding`
-	dropMember     = `DELETE FROM vault_member WHERE desk = $1 AND account = $2`
-	dropMembers    = `DELETE FROM vault_member WHERE desk = $1`
-	selectKept     = `SELECT sealed FROM vault_kept WHERE desk = $1`
-	putKept        = `INSERT INTO vault_kept (desk, sealed) VALUES ($1, $2) ON CONFLICT (desk) DO NOTHING`
-	dropKept       = `DELETE FROM vault_kept WHERE desk = $1`
-	selectWaitsFor = `SELECT m.desk FROM vault_member m JOIN vault_kept k ON k.desk = m.desk WHERE m.account = $1 AND m.sealed IS NULL AND m.founding = 1 ORDER BY m.desk`
-	selectEscrow   = `SELECT id, need, officers, recipient, made, gone FROM vault_escrow WHERE gone = 0`
-	putEscrowed    = `INSERT INTO vault_escrowed (desk, escrow, sealed) VALUES ($1, $2, $3) ON CONFLICT (desk, escrow) DO NOTHING`
-	anyWrap        = `SELECT CASE WHEN EXISTS (SELECT 1 FROM vault_wrap WHERE desk = $1) THEN 1 ELSE 0 END`
+	dropMember        = `DELETE FROM vault_member WHERE desk = $1 AND account = $2`
+	dropMembers       = `DELETE FROM vault_member WHERE desk = $1`
+	selectKept        = `SELECT sealed FROM vault_kept WHERE desk = $1`
+	putKept           = `INSERT INTO vault_kept (desk, sealed) VALUES ($1, $2) ON CONFLICT (desk) DO NOTHING`
+	dropKept          = `DELETE FROM vault_kept WHERE desk = $1`
+	selectWaitsFor    = `SELECT m.desk FROM vault_member m JOIN vault_kept k ON k.desk = m.desk WHERE m.account = $1 AND m.sealed IS NULL AND m.founding = 1 ORDER BY m.desk`
+	selectEscrow      = `SELECT id, need, officers, recipient, made, gone FROM vault_escrow WHERE gone = 0`
+	putEscrowed       = `INSERT INTO vault_escrowed (desk, escrow, sealed) VALUES ($1, $2, $3) ON CONFLICT (desk, escrow) DO NOTHING`
+	dropOlderEscrowed = `DELETE FROM vault_escrowed WHERE desk = $1 AND escrow <> $2`
+	dropOlderLocks    = `DELETE FROM vault_escrow_lock WHERE escrow <> $1 AND NOT EXISTS (SELECT 1 FROM vault_escrowed x WHERE x.escrow = vault_escrow_lock.escrow)`
+	anyWrap           = `SELECT CASE WHEN EXISTS (SELECT 1 FROM vault_wrap WHERE desk = $1) THEN 1 ELSE 0 END`
 )
 
 type member struct {
@@ -144,7 +146,14 @@ func (v *Vault) escrowDesk(ctx context.Context, tx *store.Tx, desk int64, s secr
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, putEscrowed, desk, e.ID, sealed)
+	if _, err := tx.Exec(ctx, putEscrowed, desk, e.ID, sealed); err != nil {
+		return err
+	}
+	// Officers whose shares were replaced open it no longer, and nothing at all once everything is covered anew.
+	if _, err := tx.Exec(ctx, dropOlderEscrowed, desk, e.ID); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, dropOlderLocks, e.ID)
 	return err
 }
 
@@ -257,7 +266,10 @@ func (v *Vault) Leave(ctx context.Context, tx *store.Tx, by journal.Actor, accou
 	if i < 0 {
 		return nil
 	}
-	held := members[i].sealed != nil
+	held, err := everHeld(ctx, tx, members[i])
+	if err != nil {
+		return err
+	}
 	members = slices.Delete(members, i, i+1)
 	if err := v.record(ctx, tx, by, d.Stream(), ActionLeave, change{ID: k.ID, Account: account}); err != nil {
 		return err
@@ -286,6 +298,19 @@ func (v *Vault) Leave(ctx context.Context, tx *store.Tx, by journal.Actor, accou
 	}
 	_, err = v.handover(ctx, tx, by, s, k, now, -1)
 	return err
+}
+
+// everHeld reports whether a member of a desk has its key, or may have had it under a key of their own that was given up since.
+func everHeld(ctx context.Context, tx *store.Tx, m member) (bool, error) {
+	if m.sealed != nil {
+		return true, nil
+	}
+	var gone int64
+	err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM vault_person WHERE account = $1 AND gone >= $2`, int64(m.account), m.since).Scan(&gone)
+	if err != nil {
+		return false, fmt.Errorf("vault: leave: %w", err)
+	}
+	return gone > 0, nil
 }
 
 // Alone reports whether somebody is the only one who can open what is sealed to a desk, and whether anything is.
@@ -410,14 +435,17 @@ func (v *Vault) LetIn(ctx context.Context, tx *store.Tx, k *Keys, account ref.Ac
 }
 
 const (
-	selectOldWraps = `SELECT matter, parts, sealed FROM vault_wrap WHERE desk = $1 ORDER BY matter, parts LIMIT $2`
+	selectOldWraps = `SELECT matter, parts, sealed FROM vault_wrap WHERE desk = $1 AND (matter > $2 OR matter = $2 AND parts > $3) ORDER BY matter, parts LIMIT $4`
 	dropWrap       = `DELETE FROM vault_wrap WHERE matter = $1 AND desk = $2 AND parts = $3`
 	dropEscrowed   = `DELETE FROM vault_escrowed WHERE desk = $1`
-	handoverAtOnce = 500
 )
 
+// handoverAtOnce is how much is handed over in one transaction; tests take less.
+var handoverAtOnce = 500
+
 // handover seals what was sealed to an old key of a desk to the one in use, most at most (all if negative), and takes the old
-// key away from everybody when nothing is left. It returns how much it did.
+// key away from everybody when nothing is left. What does not open with the old key, because somebody changed it, stays where it
+// is, and the key with it; it keeps nothing else from being handed over. It returns how much it did.
 func (v *Vault) handover(ctx context.Context, tx *store.Tx, by journal.Actor, s secret, old, now DeskKey, most int) (done int, err error) {
 	id, err := s.identity()
 	if err != nil {
@@ -427,20 +455,25 @@ func (v *Vault) handover(ctx context.Context, tx *store.Tx, by journal.Actor, s 
 	if err != nil {
 		return 0, err
 	}
+	type row struct {
+		matter ref.MatterID
+		parts  string
+		sealed []byte
+	}
+	var last row
+	broken := 0
 	for most < 0 || done < most {
-		type row struct {
-			matter ref.MatterID
-			parts  string
-			sealed []byte
-		}
-		some, err := each(ctx, tx, func(r *store.Rows) (x row, err error) { return x, r.Scan(&x.matter, &x.parts, &x.sealed) }, selectOldWraps, old.ID, int64(handoverAtOnce))
+		some, err := each(ctx, tx, func(r *store.Rows) (x row, err error) { return x, r.Scan(&x.matter, &x.parts, &x.sealed) },
+			selectOldWraps, old.ID, int64(last.matter), last.parts, int64(handoverAtOnce))
 		if err != nil {
 			return done, fmt.Errorf("vault: hand over: %w", err)
 		}
 		for _, x := range some {
+			last = x
 			plain, err := openWrap(s, id, x.matter, old.ID, x.parts, x.sealed)
 			if err != nil {
-				return done, fmt.Errorf("vault: hand over matter %d: %w", x.matter, err)
+				broken++
+				continue
 			}
 			sealed, err := wrapTo(r, plain)
 			if err != nil {
@@ -453,6 +486,9 @@ func (v *Vault) handover(ctx context.Context, tx *store.Tx, by journal.Actor, s 
 				return done, err
 			}
 			done++
+		}
+		if len(some) < handoverAtOnce && broken > 0 {
+			break
 		}
 		if len(some) < handoverAtOnce {
 			for _, q := range []string{dropMembers, dropKept, dropEscrowed} {

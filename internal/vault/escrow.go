@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cloudflare/circl/group"
@@ -35,8 +36,8 @@ type Share struct {
 	share  secretsharing.Share
 }
 
-// String writes a share as one line that an officer can keep on paper.
-func (s Share) String() string {
+// Line writes a share as one line that an officer can keep on paper. It is no String, so that nothing prints a share in passing.
+func (s Share) Line() string {
 	id, err1 := s.share.ID.MarshalBinary()
 	value, err2 := s.share.Value.MarshalBinary()
 	if err1 != nil || err2 != nil {
@@ -54,7 +55,7 @@ func (s Share) String() string {
 	return shareMark + " " + strings.Join(groups, "-")
 }
 
-// ParseShare reads a share as String writes it, however it is spaced.
+// ParseShare reads a share as Line writes it, however it is spaced, and with the digits that are easily taken for its letters.
 func ParseShare(line string) (Share, error) {
 	wrong := fault.New(fault.Invalid, "vault.share", nil)
 	line = strings.ToUpper(strings.TrimSpace(line))
@@ -62,7 +63,7 @@ func ParseShare(line string) (Share, error) {
 	if !ok {
 		return Share{}, wrong
 	}
-	raw, err := base.DecodeString(strings.NewReplacer("-", "", " ", "").Replace(rest))
+	raw, err := base.DecodeString(strings.NewReplacer("-", "", " ", "", "\t", "", "0", "O", "1", "I", "8", "B").Replace(rest))
 	if err != nil || len(raw) != 8+32+32+4 {
 		return Share{}, wrong
 	}
@@ -93,24 +94,31 @@ func (v *Vault) Outside(ctx context.Context, tx *store.Tx, desk int64) ([]ref.Ac
 
 func escrowAbout(id int64) string { return fmt.Sprintf("plumbline escrow %d", id) }
 
-// Split makes an escrow: officers shares, of which need together open every desk. It replaces the one before, whose shares
-// open what was made under it and nothing that comes. Desks that the office keeps are covered at once, the others as soon
-// as somebody on them signs in (CatchUp).
-func (v *Vault) Split(ctx context.Context, by journal.Actor, need, officers int) ([]Share, error) {
+// Split makes an escrow: officers shares, of which need together open every desk. Desks that the office keeps are covered at
+// once, the others as soon as somebody on them signs in (CatchUp); from then on the shares of the escrow before open them no
+// longer. The shares are given to deliver before anything is written, so that there is never an escrow in force whose shares
+// nobody has: if Split fails afterwards, those shares open nothing, and the escrow before is as good as it was.
+func (v *Vault) Split(ctx context.Context, by journal.Actor, need, officers int, deliver func([]Share) error) error {
 	if need < 2 || officers < need || officers > 50 {
-		return nil, fault.New(fault.Invalid, "vault.escrow-size", nil)
+		return fault.New(fault.Invalid, "vault.escrow-size", nil)
 	}
 	s, r, err := newSecret()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	master := sharing.RandomScalar(rand.Reader)
 	raw, err := master.MarshalBinary()
 	if err != nil {
-		return nil, fmt.Errorf("vault: escrow: %w", err)
+		return fmt.Errorf("vault: escrow: %w", err)
 	}
 	id := v.db.NewID()
-	parts := secretsharing.New(rand.Reader, uint(need-1), master).Share(uint(officers)) //nolint:gosec // 2 to 50
+	shares := make([]Share, officers)
+	for i, p := range secretsharing.New(rand.Reader, uint(need-1), master).Share(uint(officers)) { //nolint:gosec // 2 to 50
+		shares[i] = Share{Escrow: id, share: p}
+	}
+	if err := deliver(shares); err != nil {
+		return err
+	}
 	err = v.db.Tx(ctx, func(tx *store.Tx) error {
 		if err := v.record(ctx, tx, by, escrowStream, ActionEscrow, change{ID: id, Need: int64(need), Officers: int64(officers), Recipient: r.String()}); err != nil {
 			return err
@@ -140,13 +148,9 @@ func (v *Vault) Split(ctx context.Context, by journal.Actor, need, officers int)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("vault: escrow: %w", err)
+		return fmt.Errorf("vault: escrow: %w", err)
 	}
-	out := make([]Share, len(parts))
-	for i, p := range parts {
-		out[i] = Share{Escrow: id, share: p}
-	}
-	return out, nil
+	return nil
 }
 
 // Joined is an escrow that enough officers opened together.
@@ -176,7 +180,11 @@ func (v *Vault) Combine(ctx context.Context, shares []Share) (*Joined, error) {
 		if j.e.ID == 0 {
 			return fault.New(fault.NotFound, "vault.no-escrow", nil)
 		}
-		return tx.QueryRow(ctx, `SELECT sealed FROM vault_escrow_lock WHERE escrow = $1`, j.e.ID).Scan(&sealed)
+		err = tx.QueryRow(ctx, `SELECT sealed FROM vault_escrow_lock WHERE escrow = $1`, j.e.ID).Scan(&sealed)
+		if missing(err) {
+			return fault.New(fault.Conflict, "vault.share-replaced", nil)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -196,20 +204,38 @@ func (v *Vault) Combine(ctx context.Context, shares []Share) (*Joined, error) {
 	if int64(len(parts)) < j.e.Need {
 		return nil, fault.New(fault.Forbidden, "vault.shares-few", fault.Args{"need": j.e.Need, "n": len(parts)})
 	}
+	if j.s, err = j.open(parts, sealed); err == nil {
+		// Every share given is tried, not only as many as are needed: a drill is to find the one that is not what it was.
+		for i := int(j.e.Need); i < len(parts); i++ {
+			if _, err := j.open(append(slices.Clone(parts[:j.e.Need-1]), parts[i]), sealed); err != nil {
+				return nil, fault.Wrap(err, fault.Forbidden, "vault.share-odd", fault.Args{"n": i + 1})
+			}
+		}
+		return j, nil
+	}
+	for i := range parts {
+		if int64(len(parts)) == j.e.Need {
+			break // none to spare
+		}
+		if _, err := j.open(slices.Delete(slices.Clone(parts), i, i+1), sealed); err == nil {
+			return nil, fault.New(fault.Forbidden, "vault.share-odd", fault.Args{"n": i + 1})
+		}
+	}
+	return nil, fault.Wrap(err, fault.Forbidden, "vault.share-wrong", nil)
+}
+
+// open opens the escrow's key with the first shares of those given.
+func (j *Joined) open(parts []secretsharing.Share, sealed []byte) (secret, error) {
 	master, err := secretsharing.Recover(uint(j.e.Need-1), parts) //nolint:gosec // 2 to 50
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, "vault.share", nil)
+		return "", fmt.Errorf("vault: escrow: %w", err)
 	}
 	raw, err := master.MarshalBinary()
 	if err != nil {
-		return nil, fmt.Errorf("vault: escrow: %w", err)
+		return "", fmt.Errorf("vault: escrow: %w", err)
 	}
 	plain, err := unbox(derive(raw, nil, "plumbline escrow"), escrowAbout(j.e.ID), sealed)
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Forbidden, "vault.share-wrong", nil)
-	}
-	j.s = secret(plain)
-	return j, nil
+	return secret(plain), err
 }
 
 // Drilled is what a recovery would bring.

@@ -124,14 +124,15 @@ func (k *Keys) desk(id int64) (secret, bool) {
 	return s, ok
 }
 
-func (k *Keys) deskIdentity(id int64) (*age.HybridIdentity, error) {
+// deskIdentity is what opens age files to a desk, whose secret is s.
+func (k *Keys) deskIdentity(id int64, s secret) (*age.HybridIdentity, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if got := k.ids[id]; got != nil {
 		return got, nil
 	}
-	got, err := k.desks[id].identity()
-	if err == nil {
+	got, err := s.identity()
+	if err == nil && !k.wiped {
 		k.ids[id] = got
 	}
 	return got, err

@@ -25,7 +25,9 @@ const (
 	selectWraps        = `SELECT desk, parts, sealed FROM vault_wrap WHERE matter = $1 ORDER BY desk, parts`
 	putWrap            = `INSERT INTO vault_wrap (matter, desk, parts, sealed) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (matter, desk, parts) DO UPDATE SET sealed = excluded.sealed`
-	toReporter = 0 // in the place of a desk
+	// A wrap that is gone meanwhile, because it was handed over or destroyed, is not written again.
+	quickenWrap = `UPDATE vault_wrap SET sealed = $4 WHERE matter = $1 AND desk = $2 AND parts = $3`
+	toReporter  = 0 // in the place of a desk
 )
 
 // A Want is a compartment that a matter has to have, and who has to be able to open it.
@@ -122,7 +124,7 @@ func (o *Opener) take(k *Keys, w wrap) error {
 		}
 		var id *age.HybridIdentity
 		if bytes.HasPrefix(w.sealed, ageMagic) {
-			if id, err = k.deskIdentity(w.desk); err != nil {
+			if id, err = k.deskIdentity(w.desk, s); err != nil {
 				return fmt.Errorf("vault: desk %d: %w", w.desk, err)
 			}
 		}
@@ -252,7 +254,7 @@ func (o *Opener) Slow() bool { return len(o.slow) > 0 }
 // Settle makes what was opened the slow way open fast from now on.
 func (o *Opener) Settle(ctx context.Context, tx *store.Tx) error {
 	for _, w := range o.slow {
-		if _, err := tx.Exec(ctx, putWrap, int64(o.matter), w.desk, w.parts, w.sealed); err != nil {
+		if _, err := tx.Exec(ctx, quickenWrap, int64(o.matter), w.desk, w.parts, w.sealed); err != nil {
 			return fmt.Errorf("vault: settle: %w", err)
 		}
 	}
@@ -595,7 +597,7 @@ func (v *Vault) Openers(ctx context.Context, tx *store.Tx, k *Keys, ids []ref.Ma
 				o = &Opener{v: v, matter: x.matter, recipients: map[string]string{}, secrets: map[string]secret{}, entries: map[string][]byte{}, held: map[int64][]string{}}
 			}
 			if err := o.take(k, x.wrap); err != nil {
-				return nil, err
+				continue // one that was damaged or changed keeps nobody from the others; whoever opens that matter is told
 			}
 			if len(o.secrets) > 0 {
 				out[x.matter] = o

@@ -94,6 +94,24 @@ func (v *Vault) remember(token string, k *Keys) {
 		}
 	}
 	v.sessions[sha256.Sum256([]byte("plumbline open session\x00"+token))] = &openSession{k, now}
+	if v.sweeper == nil {
+		v.sweeper = time.AfterFunc(keepOpen, v.sweep)
+	}
+}
+
+// sweep forgets keys that nobody used for a while, also where nobody signs in meanwhile.
+func (v *Vault) sweep() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sweeper = nil
+	for at, s := range v.sessions {
+		if time.Since(s.used) >= keepOpen {
+			delete(v.sessions, at)
+		}
+	}
+	if len(v.sessions) > 0 {
+		v.sweeper = time.AfterFunc(keepOpen/3, v.sweep)
+	}
 }
 
 // closeAll forgets what is open of an account: its rights changed.

@@ -66,6 +66,7 @@ type Vault struct {
 
 	mu       sync.Mutex
 	sessions map[[sha256.Size]byte]*openSession
+	sweeper  *time.Timer // runs while there are some
 
 	recipients sync.Map // of desks and people, parsed: text -> *age.HybridRecipient
 }

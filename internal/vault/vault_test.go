@@ -60,6 +60,15 @@ func (o *office) enrol(a ref.AccountID) *vault.Keys {
 	return k
 }
 
+// split makes an escrow of the officers and returns their shares.
+func (o *office) split(need, officers int) (shares []vault.Share) {
+	o.Helper()
+	if err := o.v.Split(o.Context(), operator, need, officers, func(s []vault.Share) error { shares = s; return nil }); err != nil {
+		o.Fatal(err)
+	}
+	return shares
+}
+
 var words = []byte(`{"story":"He took the money at the gate."}`)
 
 // file opens a matter with the compartments of a report and seals a story into one of them.
@@ -260,10 +269,7 @@ func TestWhoIsAloneOnADesk(t *testing.T) {
 func TestOfficersRecoverADeskTogether(t *testing.T) {
 	each(t, func(o *office) {
 		o.join(1, intake)
-		shares, err := o.v.Split(o.Context(), operator, 2, 3)
-		if err != nil {
-			o.Fatal(err)
-		}
+		shares := o.split(2, 3)
 		only := o.enrol(1)
 		sealed := o.file(100, ref.NewReceiptCode())
 		o.tx(func(tx *store.Tx) error { return o.v.GiveUp(o.Context(), tx, operator, 1) })
@@ -271,8 +277,8 @@ func TestOfficersRecoverADeskTogether(t *testing.T) {
 			o.Fatal("given up, and opens")
 		}
 		for i, s := range shares {
-			back, err := vault.ParseShare(s.String())
-			if err != nil || back.String() != s.String() {
+			back, err := vault.ParseShare(s.Line())
+			if err != nil || back.Line() != s.Line() {
 				o.Fatalf("share %d: %v", i, err)
 			}
 		}
