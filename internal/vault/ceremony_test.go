@@ -163,7 +163,9 @@ var ceremonies = []struct {
 	{"a forgotten password", nil, func(s *scene) error { return s.givingUp("ben") }, "ann ben", "ann", "ann"},
 	{"the password of the last one is forgotten", func(s *scene) { s.must(s.leaving("ben")); s.must(s.v.CatchUp(s.Context(), s.keys["ann"], nil)) },
 		func(s *scene) error { return s.givingUp("ann") }, "ann", "", ""},
-	{"another way to open one's key", nil, func(s *scene) error { return s.v.Relock(s.Context(), s.keys["ann"], vault.Secret{Kind: vault.Passkey, ID: "second", Bytes: []byte("x")}) }, "ann ben", "ann ben", "ann ben"},
+	{"another way to open one's key", nil, func(s *scene) error {
+		return s.v.Relock(s.Context(), s.keys["ann"], vault.Secret{Kind: vault.Passkey, ID: "second", Bytes: []byte("x")})
+	}, "ann ben", "ann ben", "ann ben"},
 	{"the officers' key is split", nil, func(s *scene) error {
 		return s.v.Split(s.Context(), operator, 2, 3, func(shares []vault.Share) error { s.shares = shares; return nil })
 	}, "ann ben", "ann ben", "ann ben"},
