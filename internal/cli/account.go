@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 
 	"plumbline/internal/account"
@@ -12,6 +13,7 @@ import (
 	"plumbline/internal/ref"
 	"plumbline/internal/register"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 )
 
 type accountCmd struct {
@@ -361,17 +363,53 @@ func (c *accountPasswordCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	var id ref.AccountID
-	if err := onAccount(ctx, a, c.Login, func(_ *store.Tx, st account.State) error { id = st.Account.ID; return nil }); err != nil {
+	var had bool
+	var alone []string
+	if err := onAccount(ctx, a, c.Login, func(tx *store.Tx, st account.State) (err error) {
+		id = st.Account.ID
+		if had, err = a.vault.HasKey(ctx, tx, id); err != nil {
+			return err
+		}
+		alone, err = a.onlyTheirs(ctx, tx, st)
+		return err
+	}); err != nil {
 		return err
 	}
 	if err := a.accounts.SetPassword(ctx, bySystem, id, password, !c.KeepPassword); err != nil {
 		return err
 	}
 	t.print("The password of %s is set, and its sessions have ended.", c.Login)
+	if had {
+		t.note("The key that the old password opened is given up: once they have signed in, a colleague on each of their desks has to let them in again. Nothing is lost for the desks.")
+	}
+	for _, desk := range alone {
+		t.note("But nobody else could open %s: what is sealed to it now takes the officers. See plumbline vault recover --help.", desk)
+	}
 	if madeUp {
 		sayPassword(t, c.Login, password, !c.KeepPassword)
 	}
 	return nil
+}
+
+// onlyTheirs names the desks of which somebody alone can open what is sealed.
+func (a *app) onlyTheirs(ctx context.Context, tx *store.Tx, st account.State) (out []string, err error) {
+	for _, g := range st.Grants {
+		alone, err := a.vault.Alone(ctx, tx, st.Account.ID, vault.Desk{Duty: g.Duty, Body: g.Body})
+		if err != nil {
+			return nil, err
+		}
+		if !alone {
+			continue
+		}
+		b, err := register.BodyByID(ctx, tx, g.Body)
+		if err != nil {
+			return nil, err
+		}
+		if what := g.Duty + "@" + b.Code; !slices.Contains(out, what) {
+			out = append(out, what)
+		}
+	}
+	return out, nil
 }
 
 type accountDeactivateCmd struct {

@@ -106,10 +106,14 @@ func writePrivate(path, text string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// keptWithoutKey refuses to serve an office whose key is missing while desks still rest on it.
+// keptWithoutKey refuses to serve an office whose key is missing, or another office's, while desks still rest on it.
 func (a *app) keptWithoutKey(ctx context.Context) error {
 	if a.vault.Whole() {
-		return nil
+		err := a.db.Read(ctx, func(tx *store.Tx) error { return a.vault.CheckKept(ctx, tx) })
+		if fault.Is(err, fault.Unavailable) {
+			return &problem{kind: fault.Invalid, cause: err, text: "the office key in " + a.keyPath + " is another office's, or an earlier one: desks that nobody has joined yet do not open with it. Put the copy that was kept apart from this database in its place, or name its file with --office-key"}
+		}
+		return err
 	}
 	var kept int64
 	if err := a.db.Read(ctx, func(tx *store.Tx) error {

@@ -160,6 +160,9 @@ func (c *vaultSplitCmd) Run(ctx context.Context, t *terminal) (err error) {
 			}
 		}
 	}
+	if err := noCoreDump(); err != nil {
+		t.log.Warn("a crash could leave the officers' key on the disk", "error", err)
+	}
 	delivered := false
 	err = a.vault.Split(ctx, operator, c.Need, c.Officers, func(shares []vault.Share) error {
 		for i, s := range shares {
@@ -216,6 +219,9 @@ func (c *vaultRecoverCmd) Run(ctx context.Context, t *terminal) (err error) {
 		return err
 	}
 	defer a.closing(&err)
+	if err := noCoreDump(); err != nil {
+		t.log.Warn("a crash could leave the officers' key on the disk", "error", err)
+	}
 	joined, err := a.vault.Combine(ctx, shares)
 	if err != nil {
 		return err
@@ -276,13 +282,19 @@ func (c *vaultRecoverCmd) read(t *terminal) (out []vault.Share, err error) {
 		if err != nil {
 			return nil, &problem{kind: fault.NotFound, text: "cannot read the share " + name, cause: err}
 		}
+		n := 0
 		for line := range strings.Lines(string(text)) {
+			n++
 			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 				continue
 			}
 			s, err := vault.ParseShare(line)
 			if err != nil {
-				return nil, err
+				place := name
+				if name == "-" {
+					place = "what was typed"
+				}
+				return nil, problemf(fault.Invalid, "%s, line %d: %s", place, n, book().For("en").Fault(err).Message)
 			}
 			out = append(out, s)
 		}
@@ -295,13 +307,13 @@ func (c *vaultRecoverCmd) drill(ctx context.Context, t *terminal, a *app, joined
 	if err != nil {
 		return err
 	}
-	states, _, err := a.desks(ctx)
-	if err != nil {
+	var tree *register.Tree
+	if err := a.db.Read(ctx, func(tx *store.Tx) (err error) { tree, err = a.engine.Tree(ctx, tx); return err }); err != nil {
 		return err
 	}
 	good, broken := 0, 0
 	tab := newTable("Desk", "Matters", "The shares open it").alignRight(1)
-	for i, d := range found {
+	for _, d := range found {
 		said := "no: nobody on it has signed in since the shares were made"
 		switch {
 		case d.Broken:
@@ -311,7 +323,11 @@ func (c *vaultRecoverCmd) drill(ctx context.Context, t *terminal, a *app, joined
 			said = "yes"
 			good++
 		}
-		tab.add(states[i].Duty+"@"+states[i].Body, strconv.FormatInt(d.Matters, 10), said)
+		body := d.Key.Body.String()
+		if b := tree.Body(d.Key.Body); b != nil {
+			body = b.Code
+		}
+		tab.add(d.Key.Duty+"@"+body, strconv.FormatInt(d.Matters, 10), said)
 	}
 	tab.write(t.out)
 	t.print("The shares belong together and open %d of %d desks. Nothing was changed.", good, len(found))

@@ -64,6 +64,21 @@ func (v *Vault) keptSecret(ctx context.Context, tx *store.Tx, desk int64) (secre
 	return secret(plain), true, nil
 }
 
+// CheckKept opens everything that the office key keeps. The error is Unavailable "vault.other-office-key" where it is not the key
+// of this office.
+func (v *Vault) CheckKept(ctx context.Context, tx *store.Tx) error {
+	desks, err := each(ctx, tx, func(r *store.Rows) (id int64, err error) { return id, r.Scan(&id) }, `SELECT desk FROM vault_kept ORDER BY desk`)
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	for _, id := range desks {
+		if _, _, err := v.keptSecret(ctx, tx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // deskNow is the key in use of a desk.
 func deskNow(ctx context.Context, tx *store.Tx, d Desk) (k DeskKey, err error) {
 	err = tx.QueryRow(ctx, selectDeskNow, d.Duty, int64(d.Body)).Scan(&k.Duty, &k.Body, &k.ID, &k.Recipient, &k.Made, &k.Gone)

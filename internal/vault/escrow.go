@@ -165,6 +165,18 @@ func (v *Vault) Combine(ctx context.Context, shares []Share) (*Joined, error) {
 	if len(shares) == 0 {
 		return nil, fault.New(fault.Invalid, "vault.share", nil)
 	}
+	var parts []secretsharing.Share
+	for i, s := range shares {
+		if s.Escrow != shares[0].Escrow {
+			return nil, fault.New(fault.Invalid, "vault.share-mixed", nil)
+		}
+		for _, before := range shares[:i] {
+			if before.share.ID.IsEqual(s.share.ID) {
+				return nil, fault.New(fault.Invalid, "vault.share-twice", nil)
+			}
+		}
+		parts = append(parts, s.share)
+	}
 	j := &Joined{v: v}
 	var sealed []byte
 	err := v.db.Read(ctx, func(tx *store.Tx) error {
@@ -188,18 +200,6 @@ func (v *Vault) Combine(ctx context.Context, shares []Share) (*Joined, error) {
 	})
 	if err != nil {
 		return nil, err
-	}
-	var parts []secretsharing.Share
-	for i, s := range shares {
-		if s.Escrow != j.e.ID {
-			return nil, fault.New(fault.Invalid, "vault.share-mixed", nil)
-		}
-		for _, before := range shares[:i] {
-			if before.share.ID.IsEqual(s.share.ID) {
-				return nil, fault.New(fault.Invalid, "vault.share-twice", nil)
-			}
-		}
-		parts = append(parts, s.share)
 	}
 	if int64(len(parts)) < j.e.Need {
 		return nil, fault.New(fault.Forbidden, "vault.shares-few", fault.Args{"need": j.e.Need, "n": len(parts)})

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -185,6 +186,14 @@ func (s *Server) letIn(w http.ResponseWriter, r *http.Request) error {
 	err := s.DB.Tx(r.Context(), func(tx *store.Tx) (err error) {
 		if st, err = s.Accounts.Load(r.Context(), tx, ref.AccountID(id)); err != nil {
 			return err
+		}
+		// Who waits is a row beside the record; the duty is in the record. A key goes only to who holds both.
+		v, err := s.Accounts.ViewerOf(r.Context(), tx, st.Account.ID)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(v.Grants, func(g access.Grant) bool { return g.Duty == d.Duty && g.Body == d.Body && opensContent(g) }) {
+			return fault.New(fault.Forbidden, "vault.not-a-member", nil)
 		}
 		return s.Vault.LetIn(r.Context(), tx, keys(r), ref.AccountID(id), d)
 	})
