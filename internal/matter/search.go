@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -38,7 +41,7 @@ type Found struct {
 }
 
 const (
-	searchAtOnce = 500
+	searchAtOnce = 250 // in one reading; as many of them go on at once as there are processors
 	maxWords     = 200 // characters
 
 	// ActionSearch is the entry of a search: who looked through how much. What was looked for is nobody's business.
@@ -65,30 +68,36 @@ func (e *Engine) SearchSealed(ctx context.Context, v access.Viewer, keys *vault.
 	if err != nil {
 		return out, err
 	}
-	for done := 0; done < len(ids); done += searchAtOnce {
-		some := ids[done:min(done+searchAtOnce, len(ids))]
+	atOnce := runtime.GOMAXPROCS(0)
+	for done := 0; done < len(ids); done += atOnce * searchAtOnce {
+		wave := slices.Collect(slices.Chunk(ids[done:min(done+atOnce*searchAtOnce, len(ids))], searchAtOnce))
+		parts, errs := make([]searched, len(wave)), make([]error, len(wave))
+		var all sync.WaitGroup
+		for i, some := range wave {
+			all.Go(func() {
+				errs[i] = e.db.Read(ctx, func(tx *store.Tx) (err error) {
+					parts[i], err = e.searchSome(ctx, tx, v, keys, some, terms)
+					return err
+				})
+			})
+		}
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return out, err
+		}
 		var slow []opened
-		err := e.db.Read(ctx, func(tx *store.Tx) error {
-			slow = nil
-			hits, opens, err := e.searchSome(ctx, tx, v, keys, some, terms)
-			if err != nil {
-				return err
-			}
-			for id, o := range opens {
+		for _, p := range parts {
+			for id, o := range p.opens {
 				slow = append(slow, opened{id, o})
 			}
-			out.Searched += len(opens)
-			out.Hits = append(out.Hits, hits...)
-			return nil
-		})
-		if err != nil {
-			return out, err
+			out.Searched += len(p.opens)
+			out.Hits = append(out.Hits, p.hits...)
 		}
 		if err := e.settleMany(ctx, slow); err != nil {
 			return out, err
 		}
 		if progress != nil {
-			progress(int64(min(done+searchAtOnce, len(ids))), int64(len(ids)))
+			progress(int64(min(done+atOnce*searchAtOnce, len(ids))), int64(len(ids)))
 		}
 		if len(out.Hits) > most {
 			out.Hits, out.More = out.Hits[:most], true
@@ -112,9 +121,16 @@ func (e *Engine) seen(ctx context.Context, v access.Viewer) (ids []ref.MatterID,
 	return ids, err
 }
 
-func (e *Engine) searchSome(ctx context.Context, tx *store.Tx, v access.Viewer, keys *vault.Keys, ids []ref.MatterID, terms []string) (hits []Hit, opens map[ref.MatterID]*vault.Opener, err error) {
-	if opens, err = e.vault.Openers(ctx, tx, keys, ids); err != nil {
-		return nil, nil, err
+// searched is what looking through some matters brought.
+type searched struct {
+	hits  []Hit
+	opens map[ref.MatterID]*vault.Opener
+}
+
+func (e *Engine) searchSome(ctx context.Context, tx *store.Tx, v access.Viewer, keys *vault.Keys, ids []ref.MatterID, terms []string) (searched, error) {
+	opens, err := e.vault.Openers(ctx, tx, keys, ids)
+	if err != nil {
+		return searched{}, err
 	}
 	marks, args := make([]string, 0, len(opens)), make([]any, 0, len(opens))
 	byStream := map[string]ref.MatterID{}
@@ -124,11 +140,11 @@ func (e *Engine) searchSome(ctx context.Context, tx *store.Tx, v access.Viewer, 
 		byStream[id.Stream()] = id
 	}
 	if len(args) == 0 {
-		return nil, opens, nil
+		return searched{opens: opens}, nil
 	}
 	found, err := tx.Query(ctx, `SELECT stream, n, bytes FROM entry WHERE stream IN (`+strings.Join(marks, ", ")+`) ORDER BY stream, n`, args...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("search: %w", err)
+		return searched{}, fmt.Errorf("search: %w", err)
 	}
 	defer func() { _ = found.Close() }() // closed below; twice does no harm
 	type state struct {
@@ -142,26 +158,20 @@ func (e *Engine) searchSome(ctx context.Context, tx *store.Tx, v access.Viewer, 
 		var n int64
 		var raw []byte
 		if err := found.Scan(&stream, &n, &raw); err != nil {
-			return nil, nil, fmt.Errorf("search: %w", err)
+			return searched{}, fmt.Errorf("search: %w", err)
 		}
-		if !bytes.Contains(raw, []byte(`,"sealed":{`)) {
-			continue
-		}
-		var entry struct {
-			Sealed map[string]struct {
-				Box string `json:"box"`
-			} `json:"sealed"`
-		}
-		if err := json.Unmarshal(raw, &entry); err != nil {
-			return nil, nil, fmt.Errorf("search: %s %d: %w", stream, n, err)
+		boxes, err := boxesOf(raw)
+		if err != nil {
+			return searched{}, fmt.Errorf("search: %s %d: %w", stream, n, err)
 		}
 		id := byStream[stream]
-		for compartment, part := range entry.Sealed {
+		for _, box := range boxes {
+			compartment := box.compartment
 			if compartment == access.Identity || !opens[id].Has(compartment) {
 				continue // the identity is opened by a step of its own, never in passing
 			}
-			sealed, err := base64.RawURLEncoding.DecodeString(part.Box)
-			if err != nil {
+			sealed := make([]byte, base64.RawURLEncoding.DecodedLen(len(box.text)))
+			if _, err := base64.RawURLEncoding.Decode(sealed, box.text); err != nil {
 				continue // verify names it
 			}
 			plain, err := opens[id].Open(compartment, entryContext(n), sealed)
@@ -184,11 +194,12 @@ func (e *Engine) searchSome(ctx context.Context, tx *store.Tx, v access.Viewer, 
 		}
 	}
 	if err := found.Err(); err != nil {
-		return nil, nil, fmt.Errorf("search: %w", err)
+		return searched{}, fmt.Errorf("search: %w", err)
 	}
 	if err := found.Close(); err != nil {
-		return nil, nil, fmt.Errorf("search: %w", err)
+		return searched{}, fmt.Errorf("search: %w", err)
 	}
+	var hits []Hit
 	for _, id := range ids {
 		s := all[id]
 		if s == nil || !containsAll(s.texts, terms) {
@@ -196,14 +207,80 @@ func (e *Engine) searchSome(ctx context.Context, tx *store.Tx, v access.Viewer, 
 		}
 		h, ok, err := e.lawfulHit(ctx, tx, v, id, s.where)
 		if err != nil {
-			return nil, nil, err
+			return searched{}, err
 		}
 		if ok {
 			h.Entries = s.at
 			hits = append(hits, h)
 		}
 	}
-	return hits, opens, nil
+	return searched{hits, opens}, nil
+}
+
+// A boxed is the ciphertext of a compartment in an entry, in base64.
+type boxed struct {
+	compartment string
+	text        []byte
+}
+
+// boxesOf finds what an entry seals. Entries are written in one form (journal.Encode), in which the sealed parts are found
+// without reading the rest, several times faster; whatever looks otherwise is read in full.
+func boxesOf(raw []byte) ([]boxed, error) {
+	const sealed, box, commitment = `,"sealed":{`, `{"box":"`, `,"commitment":"`
+	_, rest, there := bytes.Cut(raw, []byte(sealed))
+	if !there {
+		return nil, nil // these bytes cannot stand inside a text, whose quotes are escaped
+	}
+	var out []boxed
+	plain := !bytes.Contains(rest, []byte(sealed))
+	for more := plain; more; {
+		var name, text []byte
+		more = false
+		if rest, plain = bytes.CutPrefix(rest, []byte(`"`)); !plain {
+			break
+		}
+		if name, rest, plain = bytes.Cut(rest, []byte(`":`)); !plain {
+			break
+		}
+		if rest, plain = bytes.CutPrefix(rest, []byte(box)); !plain {
+			break
+		}
+		if text, rest, plain = bytes.Cut(rest, []byte(`"`)); !plain {
+			break
+		}
+		if rest, plain = bytes.CutPrefix(rest, []byte(commitment)); !plain {
+			break
+		}
+		if _, rest, plain = bytes.Cut(rest, []byte(`"}`)); !plain || len(rest) == 0 || bytes.ContainsAny(name, `"\`) || bytes.IndexByte(text, '\\') >= 0 {
+			plain = false
+			break
+		}
+		out = append(out, boxed{string(name), text})
+		switch rest[0] {
+		case ',':
+			rest, more = rest[1:], true
+		case '}': // and what may follow at this place, so that it is no part of something else
+			plain = string(rest[1:]) == "}" || bytes.HasPrefix(rest[1:], []byte(`,"changes":`))
+		default:
+			plain = false
+		}
+	}
+	if plain {
+		return out, nil
+	}
+	var entry struct {
+		Sealed map[string]struct {
+			Box string `json:"box"`
+		} `json:"sealed"`
+	}
+	if err := json.Unmarshal(raw, &entry); err != nil {
+		return nil, err
+	}
+	out = nil
+	for compartment, part := range entry.Sealed {
+		out = append(out, boxed{compartment, []byte(part.Box)})
+	}
+	return out, nil
 }
 
 func containsAll(texts, terms []string) bool {

@@ -387,3 +387,42 @@ func keyOf(err error) string {
 	}
 	return ""
 }
+
+// What came to a desk while nobody was signed in opens slowly until the next of its people signs in, and so does nothing that
+// they hand over.
+func TestSigningInMakesWhatCameOpenFast(t *testing.T) {
+	stands(t, func(s *stand) {
+		defer HandoverAtOnce(2)()
+		s.join(1)
+		s.join(2)
+		leaver, k := s.enrol(1), s.enrol(2)
+		slow := func() (n int) {
+			s.tx(func(tx *store.Tx) error {
+				all, err := s.v.Openers(s.Context(), tx, k, []ref.MatterID{100, 101, 102, 103, 104, 105})
+				n = 10 * len(all)
+				for _, o := range all {
+					if o.Slow() {
+						n++
+					}
+				}
+				return err
+			})
+			return n
+		}
+		for m := ref.MatterID(100); m < 106; m++ {
+			s.file(m)
+		}
+		if got := slow(); got != 66 {
+			t.Fatalf("%d before", got)
+		}
+		s.catchUp(leaver)
+		if got := slow(); got != 60 {
+			t.Errorf("%d after somebody signed in, want six that open, none slowly", got)
+		}
+		s.leave(1)
+		s.catchUp(k)
+		if got := slow(); got != 60 {
+			t.Errorf("%d after the handover, want six that open, none slowly", got)
+		}
+	})
+}

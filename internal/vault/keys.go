@@ -3,6 +3,8 @@ package vault
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"filippo.io/age"
@@ -21,6 +23,7 @@ type Keys struct {
 	mu    sync.Mutex
 	id    *age.HybridIdentity
 	desks map[int64]secret
+	fast  map[int64][]byte // what follows from them for boxes
 	ids   map[int64]*age.HybridIdentity
 	wiped bool
 }
@@ -35,7 +38,7 @@ func (k *Keys) Account() ref.AccountID {
 
 // ReporterKeys are the keys of the reporter who holds a receipt code.
 func ReporterKeys(code ref.ReceiptCode) *Keys {
-	return &Keys{code: derive([]byte(code), nil, "plumbline reporter"), desks: map[int64]secret{}, ids: map[int64]*age.HybridIdentity{}}
+	return &Keys{code: derive([]byte(code), nil, "plumbline reporter"), desks: map[int64]secret{}, fast: map[int64][]byte{}, ids: map[int64]*age.HybridIdentity{}}
 }
 
 // Derive returns 32 bytes for one purpose that only the holder of these keys has: to go on with an upload, for example.
@@ -58,6 +61,7 @@ func (k *Keys) Wipe() {
 	defer k.mu.Unlock()
 	clear(k.code)
 	clear(k.desks)
+	clear(k.fast)
 	clear(k.ids)
 	k.person, k.id, k.wiped = "", nil, true
 }
@@ -122,6 +126,33 @@ func (k *Keys) desk(id int64) (secret, bool) {
 	defer k.mu.Unlock()
 	s, ok := k.desks[id]
 	return s, ok
+}
+
+// held lists to what these keys open wraps, in order: desks, or what stands for the reporter. load comes first.
+func (k *Keys) held() []int64 {
+	if k == nil {
+		return nil
+	}
+	if k.code != nil {
+		return []int64{toReporter}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Sorted(maps.Keys(k.desks))
+}
+
+// wrapKey is what opens boxes of a desk, whose secret is s.
+func (k *Keys) wrapKey(id int64, s secret) []byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if got := k.fast[id]; got != nil {
+		return got
+	}
+	got := wrapKey(s)
+	if !k.wiped {
+		k.fast[id] = got
+	}
+	return got
 }
 
 // deskIdentity is what opens age files to a desk, whose secret is s.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"filippo.io/age"
@@ -47,9 +48,9 @@ func wrapAbout(m ref.MatterID, desk int64, parts string) string {
 
 // openWrap opens what is wrapped to a desk: an age file, as anybody can make it, or a box, which is what the desk itself puts in
 // its place, because it opens a hundred times faster.
-func openWrap(s secret, id *age.HybridIdentity, m ref.MatterID, desk int64, parts string, sealed []byte) ([]byte, error) {
+func openWrap(fast []byte, id *age.HybridIdentity, m ref.MatterID, desk int64, parts string, sealed []byte) ([]byte, error) {
 	if !bytes.HasPrefix(sealed, ageMagic) {
-		return unbox(wrapKey(s), wrapAbout(m, desk, parts), sealed)
+		return unbox(fast, wrapAbout(m, desk, parts), sealed)
 	}
 	return unwrap(id, sealed)
 }
@@ -128,11 +129,12 @@ func (o *Opener) take(k *Keys, w wrap) error {
 				return fmt.Errorf("vault: desk %d: %w", w.desk, err)
 			}
 		}
-		if plain, err = openWrap(s, id, o.matter, w.desk, w.parts, w.sealed); err != nil {
+		fast := k.wrapKey(w.desk, s)
+		if plain, err = openWrap(fast, id, o.matter, w.desk, w.parts, w.sealed); err != nil {
 			return fmt.Errorf("vault: matter %d, desk %d: %w", o.matter, w.desk, err)
 		}
 		if id != nil {
-			o.slow = append(o.slow, wrap{w.desk, w.parts, box(wrapKey(s), wrapAbout(o.matter, w.desk, w.parts), plain)})
+			o.slow = append(o.slow, wrap{w.desk, w.parts, box(fast, wrapAbout(o.matter, w.desk, w.parts), plain)})
 		}
 	}
 	return o.learn(plain)
@@ -501,7 +503,7 @@ func (v *Vault) withOffice(ctx context.Context, tx *store.Tx, o *Opener, m ref.M
 		if err != nil {
 			return nil, fmt.Errorf("vault: %w", err)
 		}
-		plain, err := openWrap(s, id, m, w.desk, w.parts, w.sealed)
+		plain, err := openWrap(wrapKey(s), id, m, w.desk, w.parts, w.sealed)
 		if err != nil {
 			return nil, fmt.Errorf("vault: matter %d, desk %d: %w", m, w.desk, err)
 		}
@@ -577,17 +579,31 @@ func (v *Vault) Openers(ctx context.Context, tx *store.Tx, k *Keys, ids []ref.Ma
 	if err := k.load(ctx, tx); err != nil {
 		return nil, err
 	}
-	for some := range slices.Chunk(ids, mostAtOnce) {
-		marks, args := make([]string, len(some)), make([]any, len(some))
-		for i, id := range some {
-			marks[i], args[i] = fmt.Sprintf("$%d", i+1), int64(id)
+	mine := k.held()
+	if len(mine) == 0 {
+		return out, nil
+	}
+	in := func(ids []int64, args *[]any) string {
+		marks := make([]string, len(ids))
+		for i, id := range ids {
+			*args = append(*args, id)
+			marks[i] = "$" + strconv.Itoa(len(*args))
 		}
+		return strings.Join(marks, ", ")
+	}
+	for some := range slices.Chunk(ids, mostAtOnce) {
+		matters := make([]int64, len(some))
+		for i, id := range some {
+			matters[i] = int64(id)
+		}
+		var args []any
+		query := `SELECT matter, desk, parts, sealed FROM vault_wrap WHERE matter IN (` + in(matters, &args) + `) AND desk IN (` + in(mine, &args) + `) ORDER BY matter, desk, parts`
 		type row struct {
 			matter ref.MatterID
 			wrap
 		}
 		found, err := each(ctx, tx, func(r *store.Rows) (x row, err error) { return x, r.Scan(&x.matter, &x.desk, &x.parts, &x.sealed) },
-			`SELECT matter, desk, parts, sealed FROM vault_wrap WHERE matter IN (`+strings.Join(marks, ", ")+`) ORDER BY matter, desk, parts`, args...)
+			query, args...)
 		if err != nil {
 			return nil, fmt.Errorf("vault: %w", err)
 		}
