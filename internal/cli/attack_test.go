@@ -112,6 +112,18 @@ var attacks = []struct {
 		return nil
 	}, `entry position=%d: with its leaf was changed after it was logged`},
 
+	{"a matter's public key replaced, to read what is sealed to it", func(c *crime) []string {
+		c.places["at"] = c.number(`SELECT MIN(matter) FROM vault_compartment WHERE compartment = 'reporter'`)
+		c.exec(`UPDATE vault_compartment SET recipient = (SELECT recipient FROM vault_compartment WHERE matter = $1 AND compartment = 'file') WHERE matter = $1 AND compartment = 'reporter'`, c.places["at"])
+		return nil
+	}, `vault_compartment matter=%d compartment=reporter: recipient`},
+
+	{"a desk's public key replaced, to read what comes", func(c *crime) []string {
+		c.places["at"] = c.number(`SELECT MIN(id) FROM vault_desk`)
+		c.exec(`UPDATE vault_desk SET recipient = (SELECT MIN(recipient) FROM vault_compartment) WHERE id = $1`, c.places["at"])
+		return nil
+	}, `vault_desk .*id=%d.*: recipient`},
+
 	{"entry deleted", func(c *crime) []string {
 		idx := c.report(4)
 		c.places["at"] = idx

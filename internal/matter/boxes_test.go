@@ -14,6 +14,7 @@ func FuzzBoxesOfAnEntry(f *testing.F) {
 	f.Add("story", "x", "file", `{"box":"AbC_-9","commitment":"00ff"}`, "reporter", `{"box":"x","commitment":"11"}`, `{"n":1}`)
 	f.Add("sealed", `,"sealed":{"file":{"box":"no","commitment":"00"}}`, "file", `{"commitment":"00","box":"AbC"}`, "", ``, ``)
 	f.Add("a", "", "fi\"le\\", `{"box":"A\u0062C","commitment":"00"}`, "b", `{"box":"x","commitment":"11","more":1}`, `{"a":1,"sealed":{"file":{"box":"no","commitment":"00"}}}`)
+	f.Add("a", "", "file", `{"box":"x","commitment":"11","made":"file=ab reporter=cd"}`, "reporter", `{"box":"y","commitment":"11"}`, `{"a":1}`)
 	f.Add("a", "", "", ``, "", ``, `{"a":1,"sealed":{"file":{"box":"no","commitment":"00"}}}`)
 	f.Fuzz(func(t *testing.T, field, value, name1, sealed1, name2, sealed2, changes string) {
 		e := journal.Entry{Stream: "matter/1", N: 1, At: time.Unix(1, 0), Via: journal.ViaWeb, Action: "file", By: journal.Actor{Duty: "reporter"},

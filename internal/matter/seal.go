@@ -9,6 +9,7 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"plumbline/internal/access"
@@ -53,8 +54,10 @@ func (e *Engine) seal(ctx context.Context, tx *store.Tx, old State, d *Decision)
 	if err != nil {
 		return err
 	}
+	made := madeText(opener.Made())
 	for _, compartment := range slices.Sorted(maps.Keys(d.Entry.Sealed)) {
-		sealed, raw, err := sealPart(opener, compartment, entryContext(d.Entry.N), d.Entry.Sealed[compartment])
+		sealed, raw, err := sealPart(opener, compartment, entryContext(d.Entry.N), d.Entry.Sealed[compartment], made)
+		made = "" // once is enough
 		if err != nil {
 			return fmt.Errorf("matter %d: seal %s: %w", m.ID, compartment, err)
 		}
@@ -73,9 +76,37 @@ func (e *Engine) seal(ctx context.Context, tx *store.Tx, old State, d *Decision)
 type sealedPart struct {
 	Box        string      `json:"box"` // base64
 	Commitment verify.Hash `json:"commitment"`
+	// Made tells the digests of the public keys of the compartments that were made with this entry, "file=… reporter=…": another key
+	// that is put in the place of one, to read what is sealed to it, is found by plumbline verify.
+	Made string `json:"made,omitempty"`
 }
 
-func sealPart(o *vault.Opener, compartment, context string, content []byte) (sealed []byte, raw rawMessage, err error) {
+func madeText(made map[string]string) string {
+	var out []string
+	for _, c := range slices.Sorted(maps.Keys(made)) {
+		out = append(out, c+"="+made[c])
+	}
+	return strings.Join(out, " ")
+}
+
+// madeIn reads what an entry tells of compartments that were made with it.
+func madeIn(e journal.Entry) map[string]string {
+	out := map[string]string{}
+	for _, raw := range e.Sealed {
+		var part sealedPart
+		if json.Unmarshal(raw, &part) != nil {
+			continue // of a form before this one, or changed: the log names it
+		}
+		for _, pair := range strings.Fields(part.Made) {
+			if c, digest, ok := strings.Cut(pair, "="); ok {
+				out[c] = digest
+			}
+		}
+	}
+	return out
+}
+
+func sealPart(o *vault.Opener, compartment, context string, content []byte, made string) (sealed []byte, raw rawMessage, err error) {
 	plain := padded(content)
 	if sealed, err = o.Seal(compartment, context, plain); err != nil {
 		return nil, nil, err
@@ -84,7 +115,7 @@ func sealPart(o *vault.Opener, compartment, context string, content []byte) (sea
 	if err != nil {
 		return nil, nil, err
 	}
-	raw, err = json.Marshal(sealedPart{base64.RawURLEncoding.EncodeToString(sealed), verify.CommitSealed(verify.Salt(salt), plain)})
+	raw, err = json.Marshal(sealedPart{base64.RawURLEncoding.EncodeToString(sealed), verify.CommitSealed(verify.Salt(salt), plain), made})
 	return sealed, raw, err
 }
 
@@ -362,7 +393,7 @@ func (e *Engine) RecordReading(ctx context.Context, tx *store.Tx, v access.Viewe
 		if err != nil {
 			return err
 		}
-		_, raw, err := sealPart(opener, compartments[0], "reading/"+strconv.FormatInt(entry.N, 10), plain)
+		_, raw, err := sealPart(opener, compartments[0], "reading/"+strconv.FormatInt(entry.N, 10), plain, "")
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package matter
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"plumbline/internal/register"
 	"plumbline/internal/rows"
 	"plumbline/internal/store"
+	"plumbline/internal/vault"
 )
 
 // A Folder knows how the streams of one kind of thing fold into tables.
@@ -258,7 +261,12 @@ func (Matters) Check(ctx context.Context, tx *store.Tx, streams map[string][]jou
 		return nil, err
 	}
 	out = append(out, names...)
+	keys, err := vault.KeyDigests(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
 	for _, id := range ids {
+		out = append(out, checkKeys(id, streams[strconv.FormatInt(id, 10)], keys[id])...)
 		want := State{Matter: Row{ID: ref.MatterID(id)}}
 		for _, e := range streams[strconv.FormatInt(id, 10)] {
 			next, err := Fold(want, e)
@@ -276,6 +284,23 @@ func (Matters) Check(ctx context.Context, tx *store.Tx, streams map[string][]jou
 		out = append(out, files...)
 	}
 	return out, nil
+}
+
+// checkKeys compares the public keys of a matter's compartments with what the record says of them.
+func checkKeys(id int64, entries []journal.Entry, have map[string]string) (out []rows.Difference) {
+	for _, e := range entries {
+		made := madeIn(e)
+		for _, c := range slices.Sorted(maps.Keys(made)) {
+			d := rows.Difference{Problem: rows.Changed, Table: "vault_compartment", Key: fmt.Sprintf("matter=%d compartment=%s", id, c), Column: "recipient", Want: made[c], Got: have[c]}
+			if have[c] == "" {
+				d = rows.Difference{Problem: rows.Missing, Table: d.Table, Key: d.Key}
+			}
+			if have[c] != made[c] {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
 }
 
 // Strays finds rows no entry made.

@@ -426,3 +426,43 @@ func TestSigningInMakesWhatCameOpenFast(t *testing.T) {
 		}
 	})
 }
+
+// Anybody can wrap something to a desk. Who can write to the database puts a secret of theirs in a matter's wrap, so that the desk
+// would seal its answer under that; nothing is written then.
+func TestASecretThatIsNotTheCompartmentsSealsNothing(t *testing.T) {
+	stands(t, func(s *stand) {
+		s.join(1)
+		k := s.enrol(1)
+		s.file(100)
+		seal := func() (err error) {
+			_ = s.db.Tx(s.Context(), func(tx *store.Tx) error {
+				_, err = s.v.Seal(s.Context(), tx, k, 100, "file", "entry/2", []byte("an answer"))
+				return err
+			})
+			return err
+		}
+		if err := seal(); err != nil {
+			t.Fatal(err)
+		}
+		desk := s.desks()[0].Recipient
+		s.tx(func(tx *store.Tx) error {
+			theirs, _, err := newSecret()
+			if err != nil {
+				return err
+			}
+			r, err := s.v.recipient(desk)
+			if err != nil {
+				return err
+			}
+			sealed, err := wrapTo(r, []byte(`{"file":"`+string(theirs)+`"}`))
+			if err != nil {
+				return err
+			}
+			_, err = tx.Exec(s.Context(), `UPDATE vault_wrap SET sealed = $1 WHERE matter = 100`, sealed)
+			return err
+		})
+		if err := seal(); keyOf(err) != "vault.compartment-changed" {
+			t.Errorf("%v", err)
+		}
+	})
+}

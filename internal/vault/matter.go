@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -64,6 +65,63 @@ type Opener struct {
 	entries    map[string][]byte // keys of single things: "file entry/1"
 	slow       []wrap            // opened the slow way: Settle makes them fast
 	held       map[int64][]string
+	made       []string // compartments that were made now
+	proved     []string // compartments whose secret is known to be theirs
+}
+
+// KeyDigest is what the record keeps of a compartment's public key: whoever puts another in its place is found by it.
+func KeyDigest(recipient string) string {
+	sum := sha256.Sum256([]byte(recipient))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Made is the digest of the public key of each compartment that was made now, for the record.
+func (o *Opener) Made() map[string]string {
+	out := map[string]string{}
+	for _, c := range o.made {
+		out[c] = KeyDigest(o.recipients[c])
+	}
+	return out
+}
+
+// KeyDigests is the digest of the public key of every compartment of some matters, as they are in the table.
+func KeyDigests(ctx context.Context, tx *store.Tx, ids []int64) (map[int64]map[string]string, error) {
+	type row struct {
+		matter                 int64
+		compartment, recipient string
+	}
+	out := map[int64]map[string]string{}
+	for some := range slices.Chunk(ids, mostAtOnce) {
+		marks, args := make([]string, len(some)), make([]any, len(some))
+		for i, id := range some {
+			marks[i], args[i] = "$"+strconv.Itoa(i+1), id
+		}
+		found, err := each(ctx, tx, func(r *store.Rows) (x row, err error) { return x, r.Scan(&x.matter, &x.compartment, &x.recipient) },
+			`SELECT matter, compartment, recipient FROM vault_compartment WHERE matter IN (`+strings.Join(marks, ", ")+`)`, args...)
+		if err != nil {
+			return nil, fmt.Errorf("vault: %w", err)
+		}
+		for _, x := range found {
+			if out[x.matter] == nil {
+				out[x.matter] = map[string]string{}
+			}
+			out[x.matter][x.compartment] = KeyDigest(x.recipient)
+		}
+	}
+	return out, nil
+}
+
+// sound makes sure that the secret which was wrapped to us is that of the compartment. Anybody can wrap something to a desk: who
+// can write to the database could put a secret of theirs in a wrap, and read what is written under it.
+func (o *Opener) sound(compartment string) error {
+	if slices.Contains(o.made, compartment) || slices.Contains(o.proved, compartment) {
+		return nil
+	}
+	if !matches(o.secrets[compartment], o.recipients[compartment]) {
+		return fault.New(fault.Conflict, "vault.compartment-changed", nil)
+	}
+	o.proved = append(o.proved, compartment)
+	return nil
 }
 
 type wrap struct {
@@ -226,6 +284,9 @@ func (o *Opener) key(compartment, context string, sealed []byte) ([]byte, error)
 // Seal seals something in a compartment, under its secret where that is open, else to its recipient.
 func (o *Opener) Seal(compartment, context string, plain []byte) ([]byte, error) {
 	if s, ok := o.secrets[compartment]; ok {
+		if err := o.sound(compartment); err != nil {
+			return nil, err
+		}
 		return sealDerived(s, o.about(compartment, context), plain), nil
 	}
 	fresh := random(32)
@@ -288,6 +349,7 @@ func (v *Vault) Found(ctx context.Context, tx *store.Tx, k *Keys, m ref.MatterID
 			return nil, err
 		}
 		f.opener.secrets[w.Compartment], f.opener.recipients[w.Compartment] = s, r.String()
+		f.opener.made = append(f.opener.made, w.Compartment)
 	}
 	return f, v.wrapAll(ctx, tx, f.opener, k, wants, func(d Desk) (DeskKey, error) { return deskNow(ctx, tx, d) }, f)
 }
@@ -416,7 +478,7 @@ func (v *Vault) Hold(ctx context.Context, tx *store.Tx, by journal.Actor, k *Key
 	if err := v.putAll(ctx, tx, full, next.rows, fresh); err != nil {
 		return nil, err
 	}
-	o.held = full.held
+	o.held, o.made = full.held, fresh
 	return o, o.Settle(ctx, tx)
 }
 
