@@ -202,6 +202,23 @@ func TestWhoSignsInElsewhereAloneOpensTheVaultWithAPasswordOfItsOwn(t *testing.T
 	if path, _, _ := later.post(o.URL+"/staff/unlock", url.Values{"phrase": {phrase}}); path != "/staff" {
 		t.Errorf("the right vault password leads to %s", path)
 	}
+	// It can be changed by whoever knows it.
+	const next = "a vault of loud cranes"
+	change := o.URL + "/staff/account/phrase"
+	if _, _, status := later.post(change, url.Values{"phrase": {"not this one, surely"}, "password": {next}, "again": {next}}); status != http.StatusUnprocessableEntity {
+		t.Errorf("changed without the one before: %d", status)
+	}
+	if path, _, _ := later.post(change, url.Values{"phrase": {phrase}, "password": {next}, "again": {next}}); path != "/staff/account/ways" {
+		t.Errorf("changed, and one is at %s", path)
+	}
+	third := wanderer(t, o, ministry)
+	third.signIn("ann", "/staff/sign-in/elsewhere")
+	if _, _, status := third.post(o.URL+"/staff/unlock", url.Values{"phrase": {phrase}}); status != http.StatusUnprocessableEntity {
+		t.Errorf("the vault password of before: %d", status)
+	}
+	if path, _, _ := third.post(o.URL+"/staff/unlock", url.Values{"phrase": {next}}); path != "/staff" {
+		t.Errorf("the new vault password leads to %s", path)
+	}
 	var kind string
 	if err := o.DB.Read(t.Context(), func(tx *store.Tx) error {
 		st, err := o.Accounts.ByLogin(t.Context(), tx, "ann")

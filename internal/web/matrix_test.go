@@ -325,7 +325,7 @@ func init() {
 		"POST /staff/sign-in/passkey/ask", "POST /staff/sign-in/passkey", "GET /staff/sign-in/elsewhere", "GET /staff/sign-in/elsewhere/back",
 		"GET /staff/account/elsewhere", "GET /staff/account/elsewhere/remove", "POST /staff/account/elsewhere/remove",
 		"GET /staff/account/passkeys/{key}", "POST /staff/account/passkeys/{key}", "GET /staff/account/passkeys/{key}/remove", "POST /staff/account/passkeys/{key}/remove",
-		"GET /staff/account/phrase/remove", "POST /staff/account/phrase/remove", "GET /staff/account/code", "POST /staff/account/code",
+		"GET /staff/account/phrase", "POST /staff/account/phrase", "GET /staff/account/phrase/remove", "POST /staff/account/phrase/remove", "GET /staff/account/code", "POST /staff/account/code",
 		"GET /staff/account/code/remove", "POST /staff/account/code/remove", "GET /staff/account/recovery", "POST /staff/account/recovery",
 		"GET /staff/account/tokens/{token}/remove", "POST /staff/account/tokens/{token}/remove", "GET /staff/duties/answer", "POST /staff/duties/answer",
 		"GET /staff/assign", "POST /staff/assign", "GET /staff/arrivals/step", "POST /staff/arrivals/step", "GET /staff/new/{kind}", "POST /staff/new/{kind}",

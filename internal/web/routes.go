@@ -105,6 +105,8 @@ func (s *Server) routes() []route {
 		{"POST /staff/account/passkeys/{key}", waiting, s.renamePasskey},
 		{"GET /staff/account/passkeys/{key}/remove", waiting, s.fresh(s.removePasskeyPage)},
 		{"POST /staff/account/passkeys/{key}/remove", waiting, s.fresh(s.removePasskey)},
+		{"GET /staff/account/phrase", waiting, s.phrasePage},
+		{"POST /staff/account/phrase", waiting, s.changePhrase},
 		{"GET /staff/account/phrase/remove", waiting, s.fresh(s.removePhrasePage)},
 		{"POST /staff/account/phrase/remove", waiting, s.fresh(s.removePhrase)},
 		{"GET /staff/account/code", waiting, s.fresh(s.codeSetupPage)},

@@ -95,8 +95,9 @@ func (s *Server) waysPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	if opens(vault.Phrase, "") {
 		row := view.SummaryRow{Key: say.T("unlock.phrase"), Value: say.T("ways.phrase.set")}
+		row.Actions = []view.Link{{Text: say.T("ui.change"), Href: "/staff/account/phrase", Hidden: say.T("unlock.phrase")}}
 		if len(locks) > 1 {
-			row.Actions = []view.Link{{Text: say.T("ways.remove"), Href: "/staff/account/phrase/remove", Hidden: say.T("unlock.phrase")}}
+			row.Actions = append(row.Actions, view.Link{Text: say.T("ways.remove"), Href: "/staff/account/phrase/remove", Hidden: say.T("unlock.phrase")})
 		}
 		rows = append(rows, row)
 	}
@@ -260,6 +261,52 @@ func (s *Server) doneWithWays(w http.ResponseWriter, r *http.Request, do func(tx
 
 func (s *Server) removePasskey(w http.ResponseWriter, r *http.Request) error {
 	return s.doneWithWays(w, r, func(tx *store.Tx) error { return s.Accounts.DropPasskey(r.Context(), tx, by(r), r.PathValue("key")) })
+}
+
+func (s *Server) phraseForm(say *words.Speaker) formPage {
+	page := formPage{Shell: waysBack(say), Heading: say.T("ways.phrase.change"), Form: view.Form{
+		Action: "/staff/account/phrase", Submit: say.T("ways.phrase.change"), Inputs: append([]view.Input{
+			{Kind: view.Password, Name: "phrase", Label: say.T("ways.phrase.old"), Width: "20", Autocomplete: "current-password"},
+		}, newPasswordInputs(say)...)}}
+	page.Title = page.Heading
+	page.Form.Inputs[1].Label, page.Form.Inputs[2].Label = say.T("ways.phrase.new"), say.T("ways.phrase.again")
+	return page
+}
+
+func (s *Server) phrasePage(w http.ResponseWriter, r *http.Request) error {
+	return formView.Show(s.site, w, r, s.phraseForm(words.From(r.Context())))
+}
+
+// changePhrase changes the password that opens the vault alone. It takes the one before, and every try is counted.
+func (s *Server) changePhrase(w http.ResponseWriter, r *http.Request) error {
+	if err := form(r); err != nil {
+		return err
+	}
+	ctx, id := r.Context(), viewer(r).Account
+	err := twice(r)
+	if err == nil {
+		err = account.CheckPassword("", r.PostForm.Get("password"))
+	}
+	var keys *vault.Keys
+	if err == nil {
+		if keys, err = s.unlocked(ctx, id, vault.Secret{Kind: vault.Phrase, Bytes: []byte(r.PostForm.Get("phrase"))}, false); err != nil {
+			return err
+		}
+		if s.Accounts.Proved(ctx, id, keys != nil) != nil {
+			err = fault.InvalidFields([]fault.Field{{Name: "phrase", Key: "account.unlock-wrong"}})
+		}
+	}
+	if fault.Is(err, fault.Invalid) {
+		return s.again(w, r, s.phraseForm(words.From(ctx)), err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.Vault.Relock(ctx, keys, vault.Secret{Kind: vault.Phrase, Bytes: []byte(r.PostForm.Get("password"))}); err != nil {
+		return err
+	}
+	s.site.Flash(w, view.Success, "flash.phrase-changed", nil)
+	return view.Redirect(w, r, "/staff/account/ways")
 }
 
 func (s *Server) removePhrasePage(w http.ResponseWriter, r *http.Request) error {
