@@ -365,7 +365,7 @@ func (b *bench) refold(id ref.AccountID) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if want.Account != got.Account || !slices.Equal(want.Grants, got.Grants) || !slices.Equal(want.Asked, got.Asked) {
+	if want.Account != got.Account || !slices.Equal(want.Grants, got.Grants) || !slices.Equal(want.Asked, got.Asked) || !slices.Equal(want.AskedOfficial, got.AskedOfficial) {
 		b.Errorf("the tables hold %+v, the entries say %+v", got, want)
 	}
 }

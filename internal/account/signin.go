@@ -377,15 +377,16 @@ func (s *Accounts) EndSession(ctx context.Context, tx *store.Tx, id ref.AccountI
 	}
 	for _, key := range keys {
 		if sessionName(key) == name {
-			_, err := tx.Exec(ctx, `DELETE FROM session WHERE token = $1`, key)
+			data, until := endingAt()
+			_, err := tx.Exec(ctx, endSessions+`token = $3`, data, until, key)
 			return err
 		}
 	}
 	return nil // ended by itself meanwhile
 }
 
-// EndOthers ends every session of an account. It returns the one that the caller goes on with, under a new token: a
-// request that is under way cannot bring back a session that was ended.
+// EndOthers ends every session of an account. It returns the one that the caller goes on with, under a new token. What
+// the sessions stood for is gone too: half a sign-in, which no list shows, ends with them.
 func (s *Accounts) EndOthers(ctx context.Context, tx *store.Tx, id ref.AccountID) (Session, error) {
 	if _, err := tx.Exec(ctx, `UPDATE password SET changed = changed + 1 WHERE account = $1`, int64(id)); err != nil {
 		return Session{}, err
@@ -397,6 +398,7 @@ func (s *Accounts) EndOthers(ctx context.Context, tx *store.Tx, id ref.AccountID
 }
 
 func (s *Accounts) endAll(ctx context.Context, tx *store.Tx, id ref.AccountID) error {
-	_, err := tx.Exec(ctx, `DELETE FROM session WHERE account = $1`, int64(id))
+	data, until := endingAt()
+	_, err := tx.Exec(ctx, endSessions+`account = $3`, data, until, int64(id))
 	return err
 }

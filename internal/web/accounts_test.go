@@ -62,7 +62,7 @@ func TestFromTheInvitationToTheDesk(t *testing.T) {
 		wen.Get("/staff/account").Sees("You hold no duty")
 		admin.Get("/staff/duties").Sees("Wen Li", "Somebody else decides", "You asked for this")
 		colleague := o.As("intake officer")
-		colleague.Get("/staff").Sees("1 duty waits for your answer")
+		colleague.Get("/staff").Sees("1 request waits for your answer")
 		agreed(t, colleague, "Wen Li")
 		wen.Get("/staff/account").Sees("Intake", "Town Oversight Office")
 		admin.Get(at).Sees("Duty asked for", "Duty given", "Intake officer")

@@ -312,8 +312,16 @@ func (s *Server) ownAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	var st account.State
 	var bodies bodyNames
+	var official string
+	var waits *view.Note
 	err := s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if st, err = s.Accounts.Load(r.Context(), tx, v.viewer.Account); err != nil {
+			return err
+		}
+		if official, err = s.officialInWords(r.Context(), tx, say, st.Account.Official); err != nil {
+			return err
+		}
+		if waits, err = s.officialWaits(r.Context(), tx, say, st); err != nil {
 			return err
 		}
 		bodies, err = s.bodyNames(r.Context(), tx, say)
@@ -332,8 +340,9 @@ func (s *Server) ownAccount(w http.ResponseWriter, r *http.Request) error {
 		Shell:   view.Shell{Title: say.T("staff.account.title"), Staff: true, Crumbs: crumbs(say)},
 		Heading: st.Account.Name, Tabs: accountTabs(say, r),
 		Sections: []section{
-			{List: &view.SummaryList{Rows: []view.SummaryRow{
+			{Note: waits, List: &view.SummaryList{Rows: []view.SummaryRow{
 				{Key: say.T("staff.sign.login"), Value: st.Account.Login},
+				{Key: say.T("admin.account.official"), Value: official, Quiet: st.Account.Official == 0},
 				{Key: say.T("ways.title"), Link: view.Link{Text: say.T("ways.more"), Href: "/staff/account/ways"}},
 			}}},
 			{Heading: say.T("staff.account.duties"), Quiet: say.T("staff.account.duties.hint"), Table: &grants},
