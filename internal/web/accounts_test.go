@@ -18,6 +18,7 @@ import (
 	"plumbline/internal/testing/journey"
 	"plumbline/internal/testing/world"
 	"plumbline/internal/vault"
+	"plumbline/internal/web/assets"
 )
 
 var invitationRx = regexp.MustCompile(`https?://[^ "<]+(/invite/[A-Za-z0-9_-]{20,})`)
@@ -82,6 +83,55 @@ func TestFromTheInvitationToTheDesk(t *testing.T) {
 		o.Stranger().Fill(link, "password", "herons on two legs", "again", "herons on two legs").Is(http.StatusOK)
 		o.Quiet()
 	})
+}
+
+func TestOneAdministratorDoesNotCutSomebodysTieToTheRegister(t *testing.T) {
+	world.Each(t, func(t *testing.T, db *store.DB) {
+		o := journey.Open(t, db)
+		admin, named, elsewhere := o.As("town administrator"), o.As("named officer"), o.As("reviewer")
+		id := o.Account["named officer"].String()
+		at := "/admin/accounts/" + id
+		vale := "Arden Vale (number " + o.Vale.String() + ")"
+		named.Get("/staff/account").Sees(vale).SeesNot("waits for a second person")
+
+		admin.Fill(at+"/change", "official", "").Is(http.StatusOK).Sees("as soon as a second person has agreed", vale, "A change of the number in the register waits", "Another number in the register asked for")
+		named.Get("/staff/account").Sees(vale, "waits for a second person", "Not in the register")
+		admin.Get("/staff/duties").Sees("Somebody else decides", "You asked for this", vale)
+		elsewhere.Get("/staff/duties").SeesNot(vale) // sits at another desk
+
+		second := o.As("intake officer") // at the same desk
+		second.Get("/staff").Sees("1 request waits for your answer")
+		answer := linkTo(t, second.Get("/staff/duties").Sees("You can decide", vale), "/staff/duties/answer?")
+		second.Get(answer).Sees("Is this who they are in the register?", vale, "Not in the register")
+		for name, by := range map[string]*journey.Visitor{"who asked": admin, "the person": named, "somebody else": elsewhere} {
+			got := by.Post("/staff/duties/answer", url.Values{"account": {id}, "official": {"0"}, "answer": {"agree"}})
+			if got.Status != http.StatusForbidden && got.Status != http.StatusNotFound {
+				t.Errorf("%s agrees: %d", name, got.Status)
+			}
+		}
+		named.Get("/staff/account").Sees(vale)
+		second.Fill(answer, "answer", "refuse").Is(http.StatusOK).Sees("stays as it is")
+		named.Get("/staff/account").Sees(vale).SeesNot("waits for a second person")
+
+		admin.Fill(at+"/change", "official", "").Is(http.StatusOK)
+		o.As("administrator").In("zh-Hans").Get(answer).Sees("此人在登记册中是否为这一人？")
+		second.Fill(answer, "answer", "agree").Is(http.StatusOK)
+		named.Get("/staff/account").SeesNot(vale).Sees("Not in the register")
+		admin.Get(at).Sees("a second person agreed", "Number in the register: not agreed to")
+		o.Quiet()
+	})
+}
+
+// linkTo is the first link of a page that begins in a way.
+func linkTo(t *testing.T, page *journey.Page, prefix string) string {
+	t.Helper()
+	for _, l := range page.Links() {
+		if strings.HasPrefix(l, prefix) {
+			return l
+		}
+	}
+	t.Fatalf("no link begins with %s", prefix)
+	return ""
 }
 
 func TestDangerousStepsAskWhoOneIsAndKeepWhatWasTyped(t *testing.T) {
@@ -357,6 +407,35 @@ func TestHeadersAndCookies(t *testing.T) {
 					}
 				}
 				if got := h.Get("Strict-Transport-Security"); (got != "") != secure {
+					t.Errorf("%s: Strict-Transport-Security %q", path, got)
+				}
+			}
+			// What is no page, and what is answered before any page is asked.
+			css, err := assets.URL("app.css")
+			if err != nil {
+				t.Fatal(err)
+			}
+			noFollow := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			for _, path := range []string{"/assets/nothing.css", css, "//elsewhere.example/x", "/log/checkpoint", "/log/tile/x", "/staff", "/inspections/1/x.csv"} {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.URL+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := noFollow.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = res.Body.Close()
+				csp := res.Header.Get("Content-Security-Policy")
+				if !strings.Contains(csp, "frame-ancestors 'none'") || strings.Contains(csp, "unsafe") {
+					t.Errorf("%s (%d): Content-Security-Policy %q", path, res.StatusCode, csp)
+				}
+				for _, name := range []string{"X-Content-Type-Options", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Permissions-Policy", "Referrer-Policy", "Cache-Control"} {
+					if res.Header.Get(name) == "" {
+						t.Errorf("%s (%d): no %s", path, res.StatusCode, name)
+					}
+				}
+				if got := res.Header.Get("Strict-Transport-Security"); (got != "") != secure {
 					t.Errorf("%s: Strict-Transport-Security %q", path, got)
 				}
 			}

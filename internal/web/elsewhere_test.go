@@ -130,16 +130,21 @@ func TestSignInWithAnAccountElsewhere(t *testing.T) {
 		if _, body, status := wanderer(t, o, ministry).signIn("ann", "/staff/sign-in/elsewhere"); status != http.StatusUnprocessableEntity || !strings.Contains(body, "tied to nobody here") {
 			t.Fatalf("a stranger from the ministry: %d\n%.600s", status, body)
 		}
+		// Nor by an administrator who would act in the name of somebody who signs in already: they begin anew first.
+		admin.Get(newcomer).SeesNot("Sign-in with the ministry")
+		admin.Post(newcomer+"/elsewhere", url.Values{"email": {"ann@ministry.example"}}).Is(http.StatusConflict).Sees("signs in here already")
+		admin.Fill(newcomer + "/password").Is(http.StatusOK)
+		admin.Get(newcomer).Sees("Sign-in with the ministry")
 		admin.Fill(newcomer+"/elsewhere", "email", "nonsense").Is(http.StatusUnprocessableEntity)
 		admin.Fill(newcomer+"/elsewhere", "email", "ann@ministry.example").Is(http.StatusOK)
 
 		ann := wanderer(t, o, ministry)
 		path, body, status := ann.signIn("ann", "/staff/sign-in/elsewhere?return=%2Fstaff%2Fqueue")
-		// The account had a password, so this opens its key the first time.
+		// The account has no password: a vault password opens its key.
 		if status != http.StatusOK || !strings.HasPrefix(path, "/staff/unlock") {
 			t.Fatalf("expected from the ministry: %d at %s\n%.600s", status, path, body)
 		}
-		path, _, _ = ann.post(o.URL+"/staff/unlock", url.Values{"return": {"/staff/queue"}, "password": {journey.Password}})
+		path, _, _ = ann.post(o.URL+"/staff/unlock", url.Values{"return": {"/staff/queue"}, "password": {journey.Password}, "again": {journey.Password}})
 		if path != "/staff/queue" {
 			t.Errorf("opened, and led to %s", path)
 		}
@@ -154,7 +159,9 @@ func TestSignInWithAnAccountElsewhere(t *testing.T) {
 		}
 
 		// An address that nobody verified is nobody's.
-		admin.Fill("/admin/accounts/"+o.Account["reviewer"].String()+"/elsewhere", "email", "ben@ministry.example").Is(http.StatusOK)
+		reviewer := "/admin/accounts/" + o.Account["reviewer"].String()
+		admin.Fill(reviewer + "/password").Is(http.StatusOK)
+		admin.Fill(reviewer+"/elsewhere", "email", "ben@ministry.example").Is(http.StatusOK)
 		if _, _, status := wanderer(t, o, ministry).signIn("ben", "/staff/sign-in/elsewhere"); status != http.StatusUnprocessableEntity {
 			t.Errorf("with an address that was not verified: %d", status)
 		}
