@@ -493,6 +493,8 @@ func TestCheckPassword(t *testing.T) {
 		{"kq7f-wm2x-9rtd-ho4z", ""},
 		{"the ministry of small rivers", ""},
 		{"hvzmqkxwbnty", ""},
+		{"coffee table garden window", ""}, // four words that do not belong together, each of them common
+		{"woxihuanchijiaozi", ""},
 		{"worker-smith1", "account.password-login"},
 		{string(make([]rune, 300)), "account.password-long"},
 		{"\xff\xfe not utf-8 at all", "account.password-text"},
