@@ -284,9 +284,14 @@ func (s *Accounts) RememberDevice(id ref.AccountID, cookie string) string {
 		return cookie
 	}
 	nonce := random(deviceNonce)
-	tags := []string{base64.RawURLEncoding.EncodeToString(append(nonce, s.deviceTag(id, nonce)...))}
+	return addDevice(append(nonce, s.deviceTag(id, nonce)...), cookie)
+}
+
+// addDevice puts a tag before those that a cookie holds.
+func addDevice(tag []byte, cookie string) string {
+	tags := []string{base64.RawURLEncoding.EncodeToString(tag)}
 	for _, one := range strings.Split(cookie, ".") {
-		if raw, err := base64.RawURLEncoding.DecodeString(one); err == nil && len(raw) == deviceNonce+deviceTag && len(tags) < devicesKept {
+		if raw, err := base64.RawURLEncoding.DecodeString(one); err == nil && len(raw) == deviceNonce+deviceTag && len(tags) < devicesKept && one != tags[0] {
 			tags = append(tags, one)
 		}
 	}

@@ -79,6 +79,76 @@ func TestStrangersLockOutNobodyButStrangers(t *testing.T) {
 	})
 }
 
+func TestANewBrowserCanBeMadeKnownWhileStrangersGuess(t *testing.T) {
+	each(t, func(b *bench) {
+		o := b.small()
+		for _, id := range []ref.AccountID{o.holder, o.newcomer} {
+			if err := b.s.SetPassword(b.Context(), system, id, right, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 12 {
+			b.in(account.Attempt{Login: "holder", Password: "wrong wrong wrong"})
+		}
+		made := func(by account.By) (token, key string) {
+			key = b.try(func(tx *store.Tx) (err error) {
+				token, _, err = b.s.NewBrowser(b.Context(), tx, by, o.holder)
+				return err
+			})
+			return token, key
+		}
+		for name, by := range map[string]account.By{"the person": b.by(o.holder), "an administrator": b.by(o.ada), "the operator": system} {
+			token, key := made(by)
+			if key != "" {
+				t.Fatalf("%s: %q", name, key)
+			}
+			devices, err := b.s.AdmitBrowser(token, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !b.in(account.Attempt{Login: "holder", Password: right, Devices: devices}) {
+				t.Errorf("made known by %s, and waits with the strangers", name)
+			}
+			for range 2 { // of one quarter of an hour all are one: together they have five tries
+				b.in(account.Attempt{Login: "newcomer", Password: "wrong", Devices: devices})
+			}
+		}
+		if !b.in(account.Attempt{Login: "newcomer", Password: right, Devices: b.s.RememberDevice(o.newcomer, "")}) {
+			t.Error("the link of one person touches another")
+		}
+		if _, key := made(b.by(o.newcomer)); key == "" {
+			t.Error("made by somebody else")
+		}
+		token, _ := made(b.by(o.holder))
+		for range 6 {
+			again, _ := made(b.by(o.ada))
+			devices, err := b.s.AdmitBrowser(again, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.in(account.Attempt{Login: "holder", Password: "wrong", Devices: devices})
+		}
+		devices, err := b.s.AdmitBrowser(token, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.in(account.Attempt{Login: "holder", Password: right, Devices: devices}) {
+			t.Error("by making many links one may guess without end")
+		}
+		bad := []byte(token)
+		bad[45] ^= 1
+		for name, link := range map[string]string{"changed": string(bad), "cut": token[:40], "empty": ""} {
+			if _, err := b.s.AdmitBrowser(link, ""); !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		b.now = b.now.Add(31 * time.Minute)
+		if _, err := b.s.AdmitBrowser(token, ""); !fault.Is(err, fault.NotFound) {
+			t.Errorf("half an hour later: %v", err)
+		}
+	})
+}
+
 func TestACodeIsTakenOnceAndNotGuessed(t *testing.T) {
 	each(t, func(b *bench) {
 		b.s = account.New(b.db, duties, func() time.Time { return b.now }, account.WithKeeper(vault.New(b.db, vault.NewOfficeKey(), func() time.Time { return b.now })))

@@ -21,6 +21,7 @@ type accountCmd struct {
 	Revoke     accountRevokeCmd     `cmd:"" help:"Take a duty away."`
 	Official   accountOfficialCmd   `cmd:"" help:"Say who somebody is in the register."`
 	Invite     accountInviteCmd     `cmd:"" help:"Make a link with which a person chooses their own password."`
+	Browser    accountBrowserCmd    `cmd:"" help:"Make a link by which a new browser does not wait for strangers' wrong tries."`
 	Password   accountPasswordCmd   `cmd:"" help:"Set a password."`
 	Token      accountTokenCmd      `cmd:"" help:"Tokens with which programs read in somebody's name."`
 	Deactivate accountDeactivateCmd `cmd:"" help:"Keep an account from signing in."`

@@ -122,6 +122,38 @@ func TestOneAdministratorDoesNotCutSomebodysTieToTheRegister(t *testing.T) {
 	})
 }
 
+func TestANewDeviceGetsInWhileAStrangerGuesses(t *testing.T) {
+	o := journey.Open(t, world.SQLite(t))
+	officer, admin := o.As("intake officer"), o.As("town administrator")
+	in := url.Values{"login": {"intake.officer"}, "password": {journey.Password}}
+	for range 12 {
+		o.Stranger().Post("/staff/sign-in", url.Values{"login": {"intake.officer"}, "password": {"a guess of a stranger"}})
+	}
+	o.Stranger().Post("/staff/sign-in", in).Is(http.StatusUnprocessableEntity).Sees("a browser that is not known here waits", "can make this one known")
+	at := "/admin/accounts/" + o.Account["intake officer"].String()
+	rx := regexp.MustCompile(`https?://[^ "<]+(/staff/sign-in/browser/[A-Za-z0-9_-]+)`)
+	for name, page := range map[string]*journey.Page{
+		"the person":       officer.Post("/staff/account/sessions", url.Values{"browser": {"yes"}}).Is(http.StatusOK),
+		"an administrator": admin.Fill(at + "/browser").Is(http.StatusOK),
+	} {
+		m := rx.FindStringSubmatch(page.Text())
+		if m == nil {
+			t.Fatalf("%s: no link on the page:\n%s", name, page.Text())
+		}
+		device := o.Stranger()
+		device.Get(m[1]).Is(http.StatusOK).Sees("Make this browser known").SeesNot("Intake officer")
+		if got := device.Get("/staff"); got.Path() != "/staff/sign-in" {
+			t.Errorf("the link of %s signs in", name)
+		}
+		device.Post("/staff/sign-in", in).Is(http.StatusUnprocessableEntity) // looked at the page, and no more
+		device.Fill(m[1]).Is(http.StatusOK).Sees("This browser is known now")
+		device.Post("/staff/sign-in", in).Is(http.StatusOK).Sees("My work")
+		device.Get(m[1] + "x").Is(http.StatusNotFound).Sees("This link is over")
+	}
+	admin.Post("/admin/accounts/"+o.Account["regional supervisor"].String()+"/browser", url.Values{"do": {"yes"}}).Is(http.StatusForbidden)
+	o.Quiet()
+}
+
 // linkTo is the first link of a page that begins in a way.
 func linkTo(t *testing.T, page *journey.Page, prefix string) string {
 	t.Helper()

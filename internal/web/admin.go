@@ -410,6 +410,9 @@ func (s *Server) accountActions(r *http.Request, say *words.Speaker, st account.
 	if !f.Password && st.Account.Active != 0 {
 		all[2] = view.Action{Text: say.T("admin.invite"), Href: at + "/invite"}
 	}
+	if f.Password && st.Account.Active != 0 {
+		all = append(all, view.Action{Text: say.T("browser.new"), Href: at + "/browser"})
+	}
 	if invited {
 		all = append(all, view.Action{Text: say.T("admin.uninvite"), Href: at + "/uninvite"})
 	}
@@ -769,6 +772,18 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.showInvitation(w, r, id, link)
+}
+
+func (s *Server) adminBrowserPage(w http.ResponseWriter, r *http.Request) error {
+	return s.confirmAccount(w, r, "browser", "browser.new", "browser.admin", "browser.make")
+}
+
+func (s *Server) adminBrowser(w http.ResponseWriter, r *http.Request) error {
+	id, err := accountID(r)
+	if err != nil {
+		return err
+	}
+	return s.showNewBrowser(w, r, id, "/admin/accounts/"+id.String())
 }
 
 func (s *Server) uninvitePage(w http.ResponseWriter, r *http.Request) error {

@@ -438,6 +438,7 @@ func (s *Server) sessionsPage(w http.ResponseWriter, r *http.Request) error {
 		Sections: []section{
 			{Heading: say.T("sessions.open"), Table: &t, Form: &view.Form{ID: "sessions", Action: "/staff/account/sessions", Submit: say.T("sessions.end")}},
 			{Heading: say.T("sessions.everywhere"), Quiet: say.T("sessions.everywhere.hint"), Form: &view.Form{Action: "/staff/account/sessions", Submit: say.T("sessions.everywhere"), Warning: true, Hidden: []view.Hidden{{Name: "all", Value: "yes"}}}},
+			{Heading: say.T("browser.new"), Quiet: say.T("browser.hint"), Form: &view.Form{ID: "browser", Action: "/staff/account/sessions", Submit: say.T("browser.make"), Hidden: []view.Hidden{{Name: "browser", Value: "yes"}}}},
 			{Heading: say.T("sessions.history"), Quiet: say.T("sessions.history.hint"), Table: &h},
 		},
 	})
@@ -453,12 +454,15 @@ func (s *Server) wayName(say *words.Speaker, way string) string {
 	return say.Maybe("sessions.way."+way, way)
 }
 
-// endSessions signs out the chosen sessions, or all but this one.
+// endSessions signs out the chosen sessions, or all but this one; or it makes a link for another browser.
 func (s *Server) endSessions(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
 	ctx, id := r.Context(), viewer(r).Account
+	if r.PostForm.Get("browser") == "yes" {
+		return s.showNewBrowser(w, r, id, "/staff/account/sessions")
+	}
 	if r.PostForm.Get("all") == "yes" {
 		var in account.Session
 		err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) { in, err = s.Accounts.EndOthers(ctx, tx, id); return err })

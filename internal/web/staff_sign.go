@@ -210,9 +210,57 @@ func (s *Server) devices(r *http.Request) string {
 }
 
 func (s *Server) setDevices(w http.ResponseWriter, r *http.Request, id ref.AccountID) {
+	s.putDevices(w, s.Accounts.RememberDevice(id, s.devices(r)))
+}
+
+func (s *Server) putDevices(w http.ResponseWriter, devices string) {
 	http.SetCookie(w, &http.Cookie{
-		Name: s.deviceCookie(), Value: s.Accounts.RememberDevice(id, s.devices(r)), Path: "/", MaxAge: int(account.DeviceLife.Seconds()),
+		Name: s.deviceCookie(), Value: devices, Path: "/", MaxAge: int(account.DeviceLife.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.Secure,
+	})
+}
+
+// A link makes a browser known to an account before it has signed in there; see account.NewBrowser.
+
+func (s *Server) newBrowserPage(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.Accounts.AdmitBrowser(r.PathValue("token"), ""); err != nil {
+		return err
+	}
+	say := words.From(r.Context())
+	return formView.Show(s.site, w, r, formPage{
+		Shell: view.Shell{Title: say.T("browser.title")}, Heading: say.T("browser.title"), Lede: say.T("browser.lede"),
+		Form: view.Form{Submit: say.T("browser.submit"), Cancel: view.Link{Text: say.T("ui.cancel"), Href: "/staff/sign-in"}, Hidden: []view.Hidden{{Name: "do", Value: "yes"}}},
+	})
+}
+
+func (s *Server) admitBrowser(w http.ResponseWriter, r *http.Request) error {
+	devices, err := s.Accounts.AdmitBrowser(r.PathValue("token"), s.devices(r))
+	if err != nil {
+		return err
+	}
+	s.putDevices(w, devices)
+	s.site.Flash(w, view.Success, "flash.browser", nil)
+	return view.Redirect(w, r, "/staff/sign-in")
+}
+
+// showNewBrowser shows such a link. It answers the POST itself, as with invitations.
+func (s *Server) showNewBrowser(w http.ResponseWriter, r *http.Request, id ref.AccountID, back string) error {
+	say := words.From(r.Context())
+	var token string
+	var until time.Time
+	err := s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		token, until, err = s.Accounts.NewBrowser(r.Context(), tx, by(r), id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return sheetView.Show(s.site, w, r, sheet{
+		Shell: view.Shell{Title: say.T("browser.new"), Staff: true, Back: view.Link{Href: back}}, Heading: say.T("browser.new"), Lede: say.T("browser.made"), Narrow: true,
+		Sections: []section{{List: &view.SummaryList{Rows: []view.SummaryRow{
+			{Key: say.T("admin.invitation.link"), Value: s.origin(r) + "/staff/sign-in/browser/" + token},
+			{Key: say.T("admin.invitation.until"), Value: say.Time(until, s.Office.Zone())},
+		}}}},
 	})
 }
 
