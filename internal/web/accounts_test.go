@@ -154,6 +154,33 @@ func TestANewDeviceGetsInWhileAStrangerGuesses(t *testing.T) {
 	o.Quiet()
 }
 
+// Browsers know no passkeys of an address of numbers: none is offered there, and asking for one is no failure of ours.
+func TestPasskeysBelongToAName(t *testing.T) {
+	o := journey.Open(t, world.SQLite(t))
+	for host, works := range map[string]bool{o.URL: false, strings.Replace(o.URL, "127.0.0.1", "localhost", 1): true} {
+		res, err := http.Get(host + "/staff/sign-in")
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || strings.Contains(string(page), "data-passkey") != works {
+			t.Errorf("%s: a passkey is offered: %v (%v)", host, !works, err)
+		}
+		res, err = http.Post(host+"/staff/sign-in/passkey/ask", "application/x-www-form-urlencoded", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if want := map[bool]int{true: http.StatusOK, false: http.StatusConflict}[works]; res.StatusCode != want {
+			t.Errorf("%s: asking for a passkey: %d, want %d", host, res.StatusCode, want)
+		}
+	}
+	officer := o.As("intake officer")
+	officer.Get("/staff/account/passkeys/new").Is(http.StatusOK).Sees("Open these pages under a name")
+	o.Quiet()
+}
+
 // linkTo is the first link of a page that begins in a way.
 func linkTo(t *testing.T, page *journey.Page, prefix string) string {
 	t.Helper()

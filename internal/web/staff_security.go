@@ -131,6 +131,10 @@ func (s *Server) newPasskeyForm(r *http.Request) formPage {
 		},
 	}
 	page.Title = page.Heading
+	if !s.passkeySite(r).Works() {
+		page.Warn, page.Passkey = say.T("account.passkey-host"), nil
+		return page
+	}
 	if viewerFrom(r.Context()).keys == nil {
 		page.Warn = say.T("ways.passkey.locked")
 		page.More = view.Link{Text: say.T("unlock.title"), Href: "/staff/unlock?return=/staff/account/passkeys/new"}

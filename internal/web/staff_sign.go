@@ -60,11 +60,13 @@ func (s *Server) signInForm(say *words.Speaker, r *http.Request) formPage {
 				{Kind: view.Password, Name: "password", Label: say.T("staff.sign.password"), Width: "20", Autocomplete: "current-password"},
 			},
 		},
-		Passkey: &passkeyForm{
+		After: say.T("staff.sign.forgot"),
+	}
+	if s.passkeySite(r).Works() {
+		page.Passkey = &passkeyForm{
 			Action: "/staff/sign-in/passkey", Ask: "/staff/sign-in/passkey/ask", Submit: say.T("staff.sign.passkey"),
 			Hidden: []view.Hidden{{Name: "return", Value: back}},
-		},
-		After: say.T("staff.sign.forgot"),
+		}
 	}
 	if s.OIDC != nil {
 		page.Other = view.Link{Text: say.T("staff.sign.elsewhere", "name", s.OIDC.Name), Href: "/staff/sign-in/elsewhere?return=" + url.QueryEscape(back)}
@@ -600,7 +602,7 @@ func (s *Server) unlockForm(r *http.Request) (page formPage, ways unlockWays, er
 		page.Form.Inputs = newPasswordInputs(say)
 		page.Form.Inputs[0].Label, page.Form.Inputs[1].Label = say.T("unlock.new.phrase"), say.T("unlock.new.again")
 	}
-	if ways.passkeys {
+	if ways.passkeys && s.passkeySite(r).Works() {
 		page.Passkey = &passkeyForm{Action: "/staff/unlock", Ask: "/staff/account/passkeys/ask", Submit: say.T("unlock.passkey"), Hidden: page.Form.Hidden}
 	}
 	return page, ways, nil

@@ -123,7 +123,7 @@ func (s *Server) confirmForm(r *http.Request, to string, kept []view.Hidden) (fo
 	if len(page.Form.Inputs) > 0 {
 		page.Form.Submit = say.T("ui.continue")
 	}
-	if len(f.Passkeys) > 0 {
+	if len(f.Passkeys) > 0 && s.passkeySite(r).Works() {
 		page.Passkey = &passkeyForm{Action: to, Ask: "/staff/account/passkeys/ask", Submit: say.T("confirm.passkey"), Hidden: kept, Main: len(page.Form.Inputs) == 0}
 	}
 	if len(page.Form.Inputs) == 0 && page.Passkey == nil {
