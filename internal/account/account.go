@@ -595,8 +595,8 @@ func (s *Accounts) setActive(ctx context.Context, tx *store.Tx, by By, id ref.Ac
 }
 
 // MayManage reports whether by may change, deactivate or set the password of an account: they must be an
-// administrator over every body where it holds a duty, now or later. Otherwise the administrator of a precinct
-// could take over the account of a minister.
+// administrator over every body where it holds a duty, now or later, or is to hold one that a second person has to agree
+// to. Otherwise the administrator of a precinct could take over the account of a minister.
 func (s *Accounts) MayManage(ctx context.Context, tx *store.Tx, by By, id ref.AccountID) error {
 	st, err := s.Load(ctx, tx, id)
 	if err != nil {
@@ -613,16 +613,22 @@ func (s *Accounts) mayManage(ctx context.Context, tx *store.Tx, by By, st State)
 		return fault.New(fault.Forbidden, "account.admin", nil)
 	}
 	today := s.Today()
+	var bodies []ref.BodyID
 	for _, g := range st.Grants {
-		if g.Ended(today) {
-			continue
+		if !g.Ended(today) {
+			bodies = append(bodies, g.Body)
 		}
-		above, err := bodyAbove(ctx, tx, g.Body)
+	}
+	for _, a := range st.Asked {
+		bodies = append(bodies, a.Body)
+	}
+	for _, body := range bodies {
+		above, err := bodyAbove(ctx, tx, body)
 		if err != nil {
 			return err
 		}
 		if !access.MayAdmin(by.Viewer, above) {
-			return fault.New(fault.Forbidden, "account.admin-body", fault.Args{"body": g.Body})
+			return fault.New(fault.Forbidden, "account.admin-body", fault.Args{"body": body})
 		}
 	}
 	return nil

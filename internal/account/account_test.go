@@ -244,6 +244,10 @@ func TestWhoMayManage(t *testing.T) {
 		}
 		byAdmin := account.Person(b.viewer(admin), journal.ViaWeb)
 		byWorker := account.Person(b.viewer(worker), journal.ViaWeb)
+		coming := b.create("coming")
+		if got := b.grant(account.Person(b.viewer(chief), journal.ViaWeb), coming, "intake", nation); got != "" { // waits for a second person
+			b.Fatal(got)
+		}
 		for _, tt := range []struct {
 			name string
 			by   account.By
@@ -273,6 +277,10 @@ func TestWhoMayManage(t *testing.T) {
 			{"deactivate oneself", func(tx *store.Tx) error { return b.s.Deactivate(b.Context(), tx, byAdmin, admin) }, "account.self"},
 			{"rename somebody above", func(tx *store.Tx) error {
 				return b.s.Change(b.Context(), tx, byAdmin, minister, account.ChangeCmd{Name: "X", Lang: "en"})
+			}, "account.admin-body"},
+			{"give somebody the way in who is to hold a duty above", func(tx *store.Tx) error {
+				_, _, err := b.s.Invite(b.Context(), tx, byAdmin, coming)
+				return err
 			}, "account.admin-body"},
 			{"create without the duty", func(tx *store.Tx) error {
 				_, err := b.s.Create(b.Context(), tx, byWorker, account.CreateCmd{Login: "friend", Name: "F"})

@@ -280,6 +280,19 @@ func handsIn(id ref.AccountID, history []journal.Recorded) (out []ref.AccountID)
 	return out
 }
 
+// WayIn returns the entry with which somebody else last gave out an account's way in; false: nobody did.
+func WayIn(history []journal.Recorded) (journal.Entry, bool) {
+	for _, e := range slices.Backward(history) {
+		switch e.Action {
+		case ActionPassword, ActionInvite, ActionReset, ActionFactor:
+			if id, err := idOf(e.Stream); err == nil && e.By.Account != id {
+				return e.Entry, true
+			}
+		}
+	}
+	return journal.Entry{}, false
+}
+
 // WaitingFor is a duty that waits for a second person.
 type WaitingFor struct {
 	Account Account

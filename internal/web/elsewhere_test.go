@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/zitadel/oidc/v3/example/server/exampleop"
@@ -179,6 +181,26 @@ func TestSignInWithAnAccountElsewhere(t *testing.T) {
 		admin.Get(newcomer).Sees("the ministry")
 		o.Quiet()
 	})
+}
+
+type counted struct{ n atomic.Int64 }
+
+func (c *counted) RoundTrip(*http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return nil, errors.New("nobody answers")
+}
+
+// While the ministry cannot be reached, people are told so at once and sign in as usual; nobody queues up to find out again.
+func TestAnIssuerThatIsAwayKeepsNobodyWaiting(t *testing.T) {
+	var tries counted
+	o := journey.Open(t, world.SQLite(t), journey.Elsewhere(&web.OIDC{Name: "the ministry", Issuer: "https://id.ministry.example", Client: "c", Secret: "s", HTTP: &http.Client{Transport: &tries}}))
+	for range 5 {
+		o.Stranger().Get("/staff/sign-in/elsewhere").Is(http.StatusServiceUnavailable).Sees("the ministry")
+	}
+	if n := tries.n.Load(); n != 1 {
+		t.Errorf("asked %d times in a row", n)
+	}
+	o.As("intake officer").Get("/staff").Is(http.StatusOK)
 }
 
 func TestWhoSignsInElsewhereAloneOpensTheVaultWithAPasswordOfItsOwn(t *testing.T) {

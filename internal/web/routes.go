@@ -162,7 +162,7 @@ func (s *Server) routes() []route {
 
 		// staff_desks.go
 		{"GET /staff/desks", staff, s.desks},
-		{"POST /staff/desks", staff, s.letIn},
+		{"POST /staff/desks", staff, s.fresh(s.letIn)},
 
 		// staff_search.go
 		{"GET /staff/search", staff, s.searchPage},

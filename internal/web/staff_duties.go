@@ -110,6 +110,9 @@ func (s *Server) answerForm(r *http.Request, x account.WaitingFor, names bodyNam
 	if len(history) > 0 {
 		rows = append(rows, view.SummaryRow{Key: say.T("duties.made"), Value: say.T("duties.made.by", "name", s.actorName(say, people, history[0].By), "day", say.Day(history[0].At, s.Office.Zone()))})
 	}
+	if e, ok := account.WayIn(history); ok {
+		rows = append(rows, view.SummaryRow{Key: say.T("duties.way"), Value: say.T("duties.made.by", "name", s.actorName(say, people, e.By), "day", say.Day(e.At, s.Office.Zone()))})
+	}
 	page := formPage{
 		Shell:   view.Shell{Title: say.T("duties.answer"), Staff: true, Crumbs: crumbs(say, view.Link{Text: say.T("duties.title"), Href: "/staff/duties"})},
 		Heading: say.T("duties.answer"), Lede: say.T("duties.answer.lede"), Facts: &view.SummaryList{Rows: rows},
