@@ -181,6 +181,68 @@ func TestPasskeysBelongToAName(t *testing.T) {
 	o.Quiet()
 }
 
+// A proof raises what a session may do: the token from before opens nothing any more, what is unsealed stays so, and the session
+// ends when it would have ended.
+func TestAProofGivesTheSessionAnotherToken(t *testing.T) {
+	world.Each(t, func(t *testing.T, db *store.DB) {
+		o := journey.Open(t, db)
+		officer := o.As("intake officer")
+		token := func() string {
+			for _, c := range officer.Cookies() {
+				if c.Name == "plumbline" {
+					return c.Value
+				}
+			}
+			t.Fatal("no session")
+			return ""
+		}
+		deadline := func() string {
+			var data []byte
+			err := db.Read(t.Context(), func(tx *store.Tx) error {
+				return tx.QueryRow(t.Context(), `SELECT data FROM session WHERE account = $1`, int64(o.Account["intake officer"])).Scan(&data)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return regexp.MustCompile(`"deadline":"[^"]+"`).FindString(string(data))
+		}
+		until := deadline()
+		for name, prove := range map[string]func(){
+			"a page": func() {
+				officer.Post("/staff/confirm", url.Values{"proof.password": {journey.Password}}).Is(http.StatusOK)
+			},
+			"a form sent with it":         func() { officer.Post("/staff/account/recovery", url.Values{"proof.password": {journey.Password}}) },
+			"signing out everywhere else": func() { officer.Post("/staff/account/sessions", url.Values{"all": {"yes"}}).Is(http.StatusOK) },
+		} {
+			o.Advance(11 * time.Minute)
+			before := token()
+			if prove(); token() == before {
+				t.Errorf("%s: the token stays", name)
+			}
+			if got := deadline(); got != until {
+				t.Errorf("%s: the session ends at %s instead of %s", name, got, until)
+			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.URL+"/staff/account/sessions", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.AddCookie(&http.Cookie{Name: "plumbline", Value: before})
+			res, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusSeeOther {
+				t.Errorf("%s: the token from before still opens: %d", name, res.StatusCode)
+			}
+		}
+		if got := officer.Get("/staff/unlock?return=/staff/queue"); got.Path() != "/staff/queue" {
+			t.Error("what was unsealed is shut after a proof")
+		}
+		o.Quiet()
+	})
+}
+
 // linkTo is the first link of a page that begins in a way.
 func linkTo(t *testing.T, page *journey.Page, prefix string) string {
 	t.Helper()

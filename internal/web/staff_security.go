@@ -474,10 +474,12 @@ func (s *Server) endSessions(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		way, keys, fresh := s.sessions.GetString(ctx, account.SessionWay), viewerFrom(ctx).keys, s.sessions.GetString(ctx, account.SessionFresh)
+		until := s.sessions.Deadline(ctx)
 		if err := s.open(w, r, in, keys, way); err != nil {
 			return err
 		}
 		s.sessions.Put(ctx, account.SessionFresh, fresh) // ending sessions proves nothing
+		s.sessions.SetDeadline(ctx, until)
 		s.site.Flash(w, view.Success, "flash.signed-out-everywhere", nil)
 		return view.Redirect(w, r, "/staff/account/sessions")
 	}
