@@ -31,6 +31,8 @@ type State struct {
 	Account Account
 	Grants  []Grant
 	Asked   []Asked
+
+	AskedOfficial []AskedOfficial // one at most
 }
 
 // Account is a person who works here.
@@ -79,6 +81,10 @@ const (
 	ActionReset      = "account.reset"  // every way to sign in was taken away, to begin anew
 	ActionFactor     = "account.factor" // a way to sign in came or went: fields "kind" and "change"
 	ActionToken      = "account.token"  // a token for programs came or went: fields "id", "change", "scopes"
+
+	ActionAskOfficial    = "account.ask-official" // who the account is in the register is to change, and a second person has to agree
+	ActionRefuseOfficial = "account.refuse-official"
+	ActionOfficial       = "account.official" // they did
 )
 
 // change is what an entry changes, as it stands in Entry.Changes.
@@ -102,7 +108,7 @@ func Fold(s State, e journal.Entry) (State, error) {
 			return s, fmt.Errorf("account: entry %s/%d: %w", e.Stream, e.N, err)
 		}
 	}
-	s.Grants, s.Asked = slices.Clone(s.Grants), slices.Clone(s.Asked)
+	s.Grants, s.Asked, s.AskedOfficial = slices.Clone(s.Grants), slices.Clone(s.Asked), slices.Clone(s.AskedOfficial)
 	a := &s.Account
 	switch e.Action {
 	case ActionCreate:
@@ -118,6 +124,17 @@ func Fold(s State, e journal.Entry) (State, error) {
 	case ActionRefuse:
 		if !s.settle(c.Duty, c.Body, c.From) {
 			return s, fmt.Errorf("account: entry %s/%d refuses what nobody asked for", e.Stream, e.N)
+		}
+	case ActionAskOfficial:
+		s.AskedOfficial = append(s.AskedOfficial, AskedOfficial{Official: c.Official, By: e.By.Account, N: e.N})
+	case ActionOfficial, ActionRefuseOfficial:
+		i := slices.IndexFunc(s.AskedOfficial, func(o AskedOfficial) bool { return o.Official == c.Official })
+		if i < 0 {
+			return s, fmt.Errorf("account: entry %s/%d answers what nobody asked for", e.Stream, e.N)
+		}
+		s.AskedOfficial = slices.Delete(s.AskedOfficial, i, i+1)
+		if e.Action == ActionOfficial {
+			a.Official = c.Official
 		}
 	case ActionGrant:
 		if c.Asked != "" && !s.settle(c.Duty, c.Body, c.Asked) {
@@ -191,6 +208,7 @@ type Accounts struct {
 	rowTable *rows.Table[Account]
 	grants   *rows.Table[Grant]
 	asked    *rows.Table[Asked]
+	official *rows.Table[AskedOfficial]
 	keeper   Keeper // nil: nothing is sealed here
 	secret   []byte // what cookies of known browsers are signed with
 }
@@ -200,7 +218,7 @@ func New(db *store.DB, packs Packs, now func() time.Time, opts ...Option) *Accou
 	s := &Accounts{
 		db: db, packs: packs, now: now,
 		hashing:  make(chan struct{}, hashesAtOnce),
-		rowTable: AccountTable, grants: GrantTable, asked: AskedTable,
+		rowTable: AccountTable, grants: GrantTable, asked: AskedTable, official: AskedOfficialTable,
 		secret: random(32),
 	}
 	for _, o := range opts {
@@ -214,6 +232,8 @@ var (
 	AccountTable = rows.Of[Account]("account", "")
 	GrantTable   = rows.Of[Grant]("grant_duty", "account")
 	AskedTable   = rows.Of[Asked]("grant_asked", "account")
+
+	AskedOfficialTable = rows.Of[AskedOfficial]("official_asked", "account")
 )
 
 // Today is the day it is at the office.
@@ -282,7 +302,8 @@ type ChangeCmd struct {
 }
 
 // Change changes name, language and the register's entry of an account. People may change their own language only;
-// everything else takes an administrator.
+// everything else takes an administrator. Another entry of the register is only asked for where something rests on
+// it: a second person has to ConfirmOfficial it.
 func (s *Accounts) Change(ctx context.Context, tx *store.Tx, by By, id ref.AccountID, cmd ChangeCmd) error {
 	st, err := s.Load(ctx, tx, id)
 	if err != nil {
@@ -308,8 +329,20 @@ func (s *Accounts) Change(ctx context.Context, tx *store.Tx, by By, id ref.Accou
 	if err := s.onePerson(ctx, tx, id, cmd.Official, st.Grants); err != nil {
 		return err
 	}
-	_, err = s.append(ctx, tx, by, st, ActionChange, nil, change{Name: name, Lang: cmd.Lang, Official: cmd.Official})
-	return err
+	ask := cmd.Official != st.Account.Official && !by.system && s.isRelied(st)
+	now := change{Name: name, Lang: cmd.Lang, Official: cmd.Official}
+	if ask {
+		now.Official = st.Account.Official
+	}
+	if now != (change{Name: st.Account.Name, Lang: st.Account.Lang, Official: st.Account.Official}) {
+		if st, err = s.append(ctx, tx, by, st, ActionChange, nil, now); err != nil {
+			return err
+		}
+	}
+	if !ask {
+		return nil
+	}
+	return s.askOfficial(ctx, tx, by, st, cmd.Official)
 }
 
 // GrantCmd gives a duty at a body to an account.
@@ -562,8 +595,8 @@ func (s *Accounts) setActive(ctx context.Context, tx *store.Tx, by By, id ref.Ac
 }
 
 // MayManage reports whether by may change, deactivate or set the password of an account: they must be an
-// administrator over every body where it holds a duty, now or later. Otherwise the administrator of a precinct
-// could take over the account of a minister.
+// administrator over every body where it holds a duty, now or later, or is to hold one that a second person has to agree
+// to. Otherwise the administrator of a precinct could take over the account of a minister.
 func (s *Accounts) MayManage(ctx context.Context, tx *store.Tx, by By, id ref.AccountID) error {
 	st, err := s.Load(ctx, tx, id)
 	if err != nil {
@@ -580,16 +613,22 @@ func (s *Accounts) mayManage(ctx context.Context, tx *store.Tx, by By, st State)
 		return fault.New(fault.Forbidden, "account.admin", nil)
 	}
 	today := s.Today()
+	var bodies []ref.BodyID
 	for _, g := range st.Grants {
-		if g.Ended(today) {
-			continue
+		if !g.Ended(today) {
+			bodies = append(bodies, g.Body)
 		}
-		above, err := bodyAbove(ctx, tx, g.Body)
+	}
+	for _, a := range st.Asked {
+		bodies = append(bodies, a.Body)
+	}
+	for _, body := range bodies {
+		above, err := bodyAbove(ctx, tx, body)
 		if err != nil {
 			return err
 		}
 		if !access.MayAdmin(by.Viewer, above) {
-			return fault.New(fault.Forbidden, "account.admin-body", fault.Args{"body": g.Body})
+			return fault.New(fault.Forbidden, "account.admin-body", fault.Args{"body": body})
 		}
 	}
 	return nil
@@ -621,6 +660,9 @@ func (s *Accounts) append(ctx context.Context, tx *store.Tx, by By, st State, ac
 		return st, err
 	}
 	if err := s.asked.Save(ctx, tx, int64(next.Account.ID), st.Asked, next.Asked); err != nil {
+		return st, err
+	}
+	if err := s.official.Save(ctx, tx, int64(next.Account.ID), st.AskedOfficial, next.AskedOfficial); err != nil {
 		return st, err
 	}
 	return next, s.grants.Save(ctx, tx, int64(next.Account.ID), st.Grants, next.Grants)

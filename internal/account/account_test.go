@@ -244,6 +244,10 @@ func TestWhoMayManage(t *testing.T) {
 		}
 		byAdmin := account.Person(b.viewer(admin), journal.ViaWeb)
 		byWorker := account.Person(b.viewer(worker), journal.ViaWeb)
+		coming := b.create("coming")
+		if got := b.grant(account.Person(b.viewer(chief), journal.ViaWeb), coming, "intake", nation); got != "" { // waits for a second person
+			b.Fatal(got)
+		}
 		for _, tt := range []struct {
 			name string
 			by   account.By
@@ -273,6 +277,10 @@ func TestWhoMayManage(t *testing.T) {
 			{"deactivate oneself", func(tx *store.Tx) error { return b.s.Deactivate(b.Context(), tx, byAdmin, admin) }, "account.self"},
 			{"rename somebody above", func(tx *store.Tx) error {
 				return b.s.Change(b.Context(), tx, byAdmin, minister, account.ChangeCmd{Name: "X", Lang: "en"})
+			}, "account.admin-body"},
+			{"give somebody the way in who is to hold a duty above", func(tx *store.Tx) error {
+				_, _, err := b.s.Invite(b.Context(), tx, byAdmin, coming)
+				return err
 			}, "account.admin-body"},
 			{"create without the duty", func(tx *store.Tx) error {
 				_, err := b.s.Create(b.Context(), tx, byWorker, account.CreateCmd{Login: "friend", Name: "F"})
@@ -365,7 +373,7 @@ func (b *bench) refold(id ref.AccountID) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if want.Account != got.Account || !slices.Equal(want.Grants, got.Grants) || !slices.Equal(want.Asked, got.Asked) {
+	if want.Account != got.Account || !slices.Equal(want.Grants, got.Grants) || !slices.Equal(want.Asked, got.Asked) || !slices.Equal(want.AskedOfficial, got.AskedOfficial) {
 		b.Errorf("the tables hold %+v, the entries say %+v", got, want)
 	}
 }
@@ -493,6 +501,8 @@ func TestCheckPassword(t *testing.T) {
 		{"kq7f-wm2x-9rtd-ho4z", ""},
 		{"the ministry of small rivers", ""},
 		{"hvzmqkxwbnty", ""},
+		{"coffee table garden window", ""}, // four words that do not belong together, each of them common
+		{"woxihuanchijiaozi", ""},
 		{"worker-smith1", "account.password-login"},
 		{string(make([]rune, 300)), "account.password-long"},
 		{"\xff\xfe not utf-8 at all", "account.password-text"},

@@ -9,6 +9,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,11 @@ type Factors struct {
 
 // Strong reports whether the account can show a second factor.
 func (f Factors) Strong() bool { return f.Code || len(f.Passkeys) > 0 || len(f.Links) > 0 }
+
+// SignsIn reports whether the person has a way to sign in already. Being expected from elsewhere is none yet.
+func (f Factors) SignsIn() bool {
+	return f.Password || len(f.Passkeys) > 0 || slices.ContainsFunc(f.Links, func(l Link) bool { return l.Subject != "" })
+}
 
 // Factors returns the factors of an account.
 func (s *Accounts) Factors(ctx context.Context, tx *store.Tx, id ref.AccountID) (f Factors, err error) {

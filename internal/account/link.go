@@ -42,7 +42,8 @@ func (s *Accounts) Links(ctx context.Context, tx *store.Tx, id ref.AccountID) ([
 }
 
 // Expect lets an account be signed in by whoever has the e-mail address, verified, at the issuer, the first time; from then
-// on the issuer's name for that person counts alone.
+// on the issuer's name for that person counts alone. Whoever signs in here already ties their own account: an administrator
+// who could add a way in beside theirs would act in their name, and they would not notice. So it has to be Reset first.
 func (s *Accounts) Expect(ctx context.Context, tx *store.Tx, by By, id ref.AccountID, issuer, email string) error {
 	email = strings.ToLower(strings.TrimSpace(email))
 	if at := strings.LastIndexByte(email, '@'); at < 1 || at == len(email)-1 || len(email) > 254 || strings.ContainsAny(email, " \t\r\n<>,") {
@@ -58,10 +59,21 @@ func (s *Accounts) Expect(ctx context.Context, tx *store.Tx, by By, id ref.Accou
 	if err := s.mayManage(ctx, tx, by, st); err != nil {
 		return err
 	}
+	if has, err := s.signsIn(ctx, tx, id); err != nil {
+		return err
+	} else if has && !by.system {
+		return fault.New(fault.Conflict, "account.expect-set", fault.Args{"name": st.Account.Name})
+	}
 	if err := s.factor(ctx, tx, by, st, "oidc", "added"); err != nil {
 		return err
 	}
 	return s.putLink(ctx, tx, id, Claims{Issuer: issuer, Email: email})
+}
+
+// signsIn reports whether an account has a way to sign in that somebody has used or could use now.
+func (s *Accounts) signsIn(ctx context.Context, tx *store.Tx, id ref.AccountID) (bool, error) {
+	f, err := s.Factors(ctx, tx, id)
+	return f.SignsIn(), err
 }
 
 // LinkOwn ties the account of somebody who is signed in to who they proved to be elsewhere.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -37,7 +38,13 @@ type Passkey struct {
 // follows from a key that never leaves the device.
 var prfSalt = sha256.Sum256([]byte("plumbline vault lock 1"))
 
+// Works reports whether browsers know passkeys of the site: they belong to names, not to numbers.
+func (at Site) Works() bool { return net.ParseIP(strings.Trim(at.Host, "[]")) == nil }
+
 func ceremonies(at Site) (*webauthn.WebAuthn, error) {
+	if !at.Works() {
+		return nil, fault.New(fault.Conflict, "account.passkey-host", nil)
+	}
 	name := at.Name
 	if name == "" {
 		name = "Plumbline"

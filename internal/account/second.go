@@ -161,10 +161,16 @@ func (s *Accounts) MaySecond(ctx context.Context, tx *store.Tx, v access.Viewer,
 		return fault.New(fault.Forbidden, "account.second-who", fault.Args{"duty": a.Duty, "body": a.Body})
 	case v.Account == id:
 		return fault.New(fault.Forbidden, "account.self", nil)
-	case v.Account == a.By:
+	}
+	return s.independent(ctx, tx, v, id, a.By)
+}
+
+// independent refuses who is no second person to what somebody asked for an account.
+func (s *Accounts) independent(ctx context.Context, tx *store.Tx, v access.Viewer, id, asker ref.AccountID) error {
+	if v.Account == asker {
 		return fault.New(fault.Forbidden, "account.second-asked", nil)
 	}
-	tied, err := s.tied(ctx, tx, v.Account, a.By)
+	tied, err := s.tied(ctx, tx, v.Account, asker)
 	if err != nil {
 		return err
 	}
@@ -186,7 +192,7 @@ func (s *Accounts) samePerson(ctx context.Context, tx *store.Tx, v access.Viewer
 	if err != nil || st.Account.Official == 0 {
 		return false, err
 	}
-	return v.Official == st.Account.Official || slices.Contains(v.Also, st.Account.Official), nil
+	return isOfficial(v, st.Account.Official), nil
 }
 
 // tied reports whether one person could stand behind two accounts, as far as the record shows: somebody made both, or
@@ -229,19 +235,25 @@ func (s *Accounts) hands(ctx context.Context, tx *store.Tx, id ref.AccountID) (m
 			return nil, err
 		}
 		todo = append(todo, handsIn(id, history)...)
-		if st.Account.Official == 0 {
-			continue
-		}
-		same, err := sameOfficials(ctx, tx, st.Account.Official)
+		persons, err := OnceWas(history)
 		if err != nil {
 			return nil, err
 		}
-		for _, o := range same {
-			theirs, err := accountsOf(ctx, tx, o)
+		if st.Account.Official != 0 {
+			persons = append(persons, st.Account.Official)
+		}
+		for _, p := range persons {
+			same, err := sameOfficials(ctx, tx, p)
 			if err != nil {
 				return nil, err
 			}
-			todo = append(todo, theirs...)
+			for _, o := range same {
+				theirs, err := accountsOf(ctx, tx, o)
+				if err != nil {
+					return nil, err
+				}
+				todo = append(todo, theirs...)
+			}
 		}
 	}
 	return out, nil
@@ -266,6 +278,19 @@ func handsIn(id ref.AccountID, history []journal.Recorded) (out []ref.AccountID)
 		}
 	}
 	return out
+}
+
+// WayIn returns the entry with which somebody else last gave out an account's way in; false: nobody did.
+func WayIn(history []journal.Recorded) (journal.Entry, bool) {
+	for _, e := range slices.Backward(history) {
+		switch e.Action {
+		case ActionPassword, ActionInvite, ActionReset, ActionFactor:
+			if id, err := idOf(e.Stream); err == nil && e.By.Account != id {
+				return e.Entry, true
+			}
+		}
+	}
+	return journal.Entry{}, false
 }
 
 // WaitingFor is a duty that waits for a second person.

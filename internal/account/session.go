@@ -20,7 +20,22 @@ import (
 const (
 	SessionIdle     = time.Hour
 	SessionAbsolute = 12 * time.Hour
+
+	// sessionNobody is how long one lives in which nobody has signed in: it holds what a passkey or an account elsewhere is
+	// asked meanwhile. Strangers make as many as they like, and the table does not keep them.
+	sessionNobody = 15 * time.Minute
 )
+
+// ended is the account of a session that was signed in and is over. Its row stays, empty, for as long as a request may be
+// under way that was let in before: it would write the session anew.
+const ended = -1
+
+// endSessions ends sessions: what follows is the condition on them.
+const endSessions = `UPDATE session SET account = -1, data = $1, expires = $2 WHERE account > 0 AND `
+
+func endingAt() (data []byte, until int64) {
+	return []byte{}, time.Now().Add(SessionAbsolute).UnixMicro()
+}
 
 // Names of what a session holds about who is signed in.
 const (
@@ -97,7 +112,7 @@ func sessionKey(token string) []byte {
 
 func (s *sessionStore) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
 	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		return tx.QueryRow(ctx, `SELECT data FROM session WHERE token = $1 AND expires > $2`,
+		return tx.QueryRow(ctx, `SELECT data FROM session WHERE token = $1 AND expires > $2 AND account >= 0`,
 			sessionKey(token), time.Now().UnixMicro()).Scan(&data)
 	})
 	if fault.Is(err, fault.NotFound) {
@@ -111,15 +126,21 @@ func (s *sessionStore) FindCtx(ctx context.Context, token string) (data []byte, 
 
 func (s *sessionStore) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
 	key := sessionKey(token)
+	account, way := whose(data)
+	if account == 0 {
+		if soon := time.Now().Add(sessionNobody); expiry.After(soon) {
+			expiry = soon
+		}
+	}
 	same := false
 	err := s.db.Read(ctx, func(tx *store.Tx) error {
 		var was []byte
-		var expires int64
-		err := tx.QueryRow(ctx, `SELECT data, expires FROM session WHERE token = $1`, key).Scan(&was, &expires)
+		var expires, of int64
+		err := tx.QueryRow(ctx, `SELECT data, expires, account FROM session WHERE token = $1`, key).Scan(&was, &expires, &of)
 		if fault.Is(err, fault.NotFound) {
 			return nil
 		}
-		same = bytes.Equal(was, data) && expiry.UnixMicro()-expires < sessionSlack.Microseconds()
+		same = of == ended || bytes.Equal(was, data) && expiry.UnixMicro()-expires < sessionSlack.Microseconds()
 		return err
 	})
 	if err != nil {
@@ -130,8 +151,8 @@ func (s *sessionStore) CommitCtx(ctx context.Context, token string, data []byte,
 	}
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
 		const put = `INSERT INTO session (token, data, expires, account, made, seen, way) VALUES ($1, $2, $3, $4, $5, $5, $6)
-			ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires = excluded.expires, account = excluded.account, seen = excluded.seen, way = excluded.way`
-		account, way := whose(data)
+			ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires = excluded.expires, account = excluded.account, seen = excluded.seen, way = excluded.way
+			WHERE session.account >= 0`
 		if _, err := tx.Exec(ctx, put, key, data, expiry.UnixMicro(), account, time.Now().UnixMicro(), way); err != nil {
 			return fmt.Errorf("keep session: %w", err)
 		}
@@ -155,7 +176,11 @@ func whose(data []byte) (account int64, way string) {
 
 func (s *sessionStore) DeleteCtx(ctx context.Context, token string) error {
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM session WHERE token = $1`, sessionKey(token))
+		if _, err := tx.Exec(ctx, `DELETE FROM session WHERE token = $1 AND account = 0`, sessionKey(token)); err != nil {
+			return err
+		}
+		data, until := endingAt()
+		_, err := tx.Exec(ctx, endSessions+`token = $3`, data, until, sessionKey(token))
 		return err
 	})
 }

@@ -77,7 +77,11 @@ func TestLookingAtPagesDoesNotWriteTheSessionEachTime(t *testing.T) {
 	m := account.NewSessions(db, false, nil)
 	put := func(expiry time.Time, data string) int {
 		before := writes
-		if err := m.Store.Commit("token", []byte(data), expiry); err != nil {
+		kept, err := m.Codec.Encode(time.Time{}, map[string]any{account.SessionAccount: "7", "data": data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Store.Commit("token", kept, expiry); err != nil {
 			t.Fatal(err)
 		}
 		return writes - before
@@ -99,6 +103,32 @@ func TestLookingAtPagesDoesNotWriteTheSessionEachTime(t *testing.T) {
 	}
 	if _, found, err := m.Store.Find("another token"); found || err != nil {
 		t.Errorf("found %v, %v", found, err)
+	}
+}
+
+func TestSessionsOfNobodyAreNotKeptForLong(t *testing.T) {
+	db := world.SQLite(t)
+	m := account.NewSessions(db, false, nil)
+	for _, tt := range []struct {
+		values map[string]any
+		long   bool
+	}{{map[string]any{"ceremony": "x"}, false}, {map[string]any{account.SessionAccount: "7"}, true}} {
+		data, err := m.Codec.Encode(time.Now().Add(time.Hour), tt.values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Store.Commit("token", data, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		var expires int64
+		if err := db.Read(t.Context(), func(tx *store.Tx) error {
+			return tx.QueryRow(t.Context(), `SELECT expires FROM session`).Scan(&expires)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if long := time.Until(time.UnixMicro(expires)) > 16*time.Minute; long != tt.long {
+			t.Errorf("%v is kept until %s", tt.values, time.UnixMicro(expires))
+		}
 	}
 }
 

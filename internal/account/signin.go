@@ -284,9 +284,14 @@ func (s *Accounts) RememberDevice(id ref.AccountID, cookie string) string {
 		return cookie
 	}
 	nonce := random(deviceNonce)
-	tags := []string{base64.RawURLEncoding.EncodeToString(append(nonce, s.deviceTag(id, nonce)...))}
+	return addDevice(append(nonce, s.deviceTag(id, nonce)...), cookie)
+}
+
+// addDevice puts a tag before those that a cookie holds.
+func addDevice(tag []byte, cookie string) string {
+	tags := []string{base64.RawURLEncoding.EncodeToString(tag)}
 	for _, one := range strings.Split(cookie, ".") {
-		if raw, err := base64.RawURLEncoding.DecodeString(one); err == nil && len(raw) == deviceNonce+deviceTag && len(tags) < devicesKept {
+		if raw, err := base64.RawURLEncoding.DecodeString(one); err == nil && len(raw) == deviceNonce+deviceTag && len(tags) < devicesKept && one != tags[0] {
 			tags = append(tags, one)
 		}
 	}
@@ -377,15 +382,16 @@ func (s *Accounts) EndSession(ctx context.Context, tx *store.Tx, id ref.AccountI
 	}
 	for _, key := range keys {
 		if sessionName(key) == name {
-			_, err := tx.Exec(ctx, `DELETE FROM session WHERE token = $1`, key)
+			data, until := endingAt()
+			_, err := tx.Exec(ctx, endSessions+`token = $3`, data, until, key)
 			return err
 		}
 	}
 	return nil // ended by itself meanwhile
 }
 
-// EndOthers ends every session of an account. It returns the one that the caller goes on with, under a new token: a
-// request that is under way cannot bring back a session that was ended.
+// EndOthers ends every session of an account. It returns the one that the caller goes on with, under a new token. What
+// the sessions stood for is gone too: half a sign-in, which no list shows, ends with them.
 func (s *Accounts) EndOthers(ctx context.Context, tx *store.Tx, id ref.AccountID) (Session, error) {
 	if _, err := tx.Exec(ctx, `UPDATE password SET changed = changed + 1 WHERE account = $1`, int64(id)); err != nil {
 		return Session{}, err
@@ -397,6 +403,7 @@ func (s *Accounts) EndOthers(ctx context.Context, tx *store.Tx, id ref.AccountID
 }
 
 func (s *Accounts) endAll(ctx context.Context, tx *store.Tx, id ref.AccountID) error {
-	_, err := tx.Exec(ctx, `DELETE FROM session WHERE account = $1`, int64(id))
+	data, until := endingAt()
+	_, err := tx.Exec(ctx, endSessions+`account = $3`, data, until, int64(id))
 	return err
 }

@@ -79,6 +79,76 @@ func TestStrangersLockOutNobodyButStrangers(t *testing.T) {
 	})
 }
 
+func TestANewBrowserCanBeMadeKnownWhileStrangersGuess(t *testing.T) {
+	each(t, func(b *bench) {
+		o := b.small()
+		for _, id := range []ref.AccountID{o.holder, o.newcomer} {
+			if err := b.s.SetPassword(b.Context(), system, id, right, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 12 {
+			b.in(account.Attempt{Login: "holder", Password: "wrong wrong wrong"})
+		}
+		made := func(by account.By) (token, key string) {
+			key = b.try(func(tx *store.Tx) (err error) {
+				token, _, err = b.s.NewBrowser(b.Context(), tx, by, o.holder)
+				return err
+			})
+			return token, key
+		}
+		for name, by := range map[string]account.By{"the person": b.by(o.holder), "an administrator": b.by(o.ada), "the operator": system} {
+			token, key := made(by)
+			if key != "" {
+				t.Fatalf("%s: %q", name, key)
+			}
+			devices, err := b.s.AdmitBrowser(token, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !b.in(account.Attempt{Login: "holder", Password: right, Devices: devices}) {
+				t.Errorf("made known by %s, and waits with the strangers", name)
+			}
+			for range 2 { // of one quarter of an hour all are one: together they have five tries
+				b.in(account.Attempt{Login: "newcomer", Password: "wrong", Devices: devices})
+			}
+		}
+		if !b.in(account.Attempt{Login: "newcomer", Password: right, Devices: b.s.RememberDevice(o.newcomer, "")}) {
+			t.Error("the link of one person touches another")
+		}
+		if _, key := made(b.by(o.newcomer)); key == "" {
+			t.Error("made by somebody else")
+		}
+		token, _ := made(b.by(o.holder))
+		for range 6 {
+			again, _ := made(b.by(o.ada))
+			devices, err := b.s.AdmitBrowser(again, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.in(account.Attempt{Login: "holder", Password: "wrong", Devices: devices})
+		}
+		devices, err := b.s.AdmitBrowser(token, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.in(account.Attempt{Login: "holder", Password: right, Devices: devices}) {
+			t.Error("by making many links one may guess without end")
+		}
+		bad := []byte(token)
+		bad[45] ^= 1
+		for name, link := range map[string]string{"changed": string(bad), "cut": token[:40], "empty": ""} {
+			if _, err := b.s.AdmitBrowser(link, ""); !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		b.now = b.now.Add(31 * time.Minute)
+		if _, err := b.s.AdmitBrowser(token, ""); !fault.Is(err, fault.NotFound) {
+			t.Errorf("half an hour later: %v", err)
+		}
+	})
+}
+
 func TestACodeIsTakenOnceAndNotGuessed(t *testing.T) {
 	each(t, func(b *bench) {
 		b.s = account.New(b.db, duties, func() time.Time { return b.now }, account.WithKeeper(vault.New(b.db, vault.NewOfficeKey(), func() time.Time { return b.now })))
@@ -188,12 +258,26 @@ func TestASessionThatWasEndedStaysEnded(t *testing.T) {
 			b.tx(func(tx *store.Tx) (err error) { out, err = b.s.Sessions(b.Context(), tx, id, "one"); return err })
 			return out
 		}
+		// A request that was let in before, and is answered after: it writes the session that it began with.
+		late := func(token string) {
+			data, err := m.Codec.Encode(time.Now().Add(time.Hour), map[string]any{account.SessionAccount: id.String(), account.SessionWay: account.WayPassword, "more": "x"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Store.Commit(token, data, time.Now().Add(2*time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			if _, found, err := m.Store.Find(token); err != nil || found {
+				t.Errorf("a request that was under way brought session %s back (%v)", token, err)
+			}
+		}
 		all := list()
 		if len(all) != 2 || all[0].Mine == all[1].Mine || all[0].Way != account.WayPassword {
 			t.Fatalf("the list shows %+v", all)
 		}
 		i := slices.IndexFunc(all, func(o account.OpenSession) bool { return !o.Mine })
 		b.tx(func(tx *store.Tx) error { return b.s.EndSession(b.Context(), tx, id, all[i].ID) })
+		late("two")
 		if left := list(); len(left) != 1 || !left[0].Mine {
 			t.Errorf("one was ended, left are %+v", left)
 		}
@@ -204,8 +288,26 @@ func TestASessionThatWasEndedStaysEnded(t *testing.T) {
 		}
 		var now account.Session
 		b.tx(func(tx *store.Tx) (err error) { now, err = b.s.EndOthers(b.Context(), tx, id); return err })
-		if len(list()) != 0 {
+		if late("one"); len(list()) != 0 {
 			t.Error("signed out everywhere, and a session is left")
+		}
+		data, err := m.Codec.Encode(time.Now().Add(time.Hour), map[string]any{account.SessionAccount: id.String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Store.Commit("three", data, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Store.Delete("three"); err != nil { // signed out
+			t.Fatal(err)
+		}
+		late("three")
+		var left int64
+		b.tx(func(tx *store.Tx) error {
+			return tx.QueryRow(b.Context(), `SELECT count(*) FROM session WHERE length(data) > 0`).Scan(&left)
+		})
+		if left != 0 {
+			t.Error("what a session held is kept after its end")
 		}
 		stands := func(s account.Session) bool {
 			return b.db.Read(b.Context(), func(tx *store.Tx) error { _, err := b.s.Current(b.Context(), tx, s); return err }) == nil
@@ -404,6 +506,37 @@ func TestAnAccountElsewhereIsKnownByItsAddressOnce(t *testing.T) {
 		b.tx(func(tx *store.Tx) error { return b.s.Deactivate(b.Context(), tx, system, o.newcomer) })
 		if got := in(account.Claims{Subject: "1"}); got != 0 {
 			t.Error("somebody who was shut out is let in from elsewhere")
+		}
+	})
+}
+
+func TestNobodyIsGivenASecondWayInByAnAdministrator(t *testing.T) {
+	each(t, func(b *bench) {
+		o := b.small()
+		expect := func(by account.By, id ref.AccountID, email string) string {
+			return b.try(func(tx *store.Tx) error { return b.s.Expect(b.Context(), tx, by, id, "https://id.example", email) })
+		}
+		if err := b.s.SetPassword(b.Context(), system, o.holder, right, false); err != nil {
+			t.Fatal(err)
+		}
+		if got := expect(b.by(o.ada), o.holder, "ada@example.org"); got != "account.expect-set" {
+			t.Errorf("beside a password: %q", got)
+		}
+		if got := expect(b.by(o.ada), o.newcomer, "newcomer@example.org"); got != "" {
+			t.Fatal(got)
+		}
+		if got := expect(b.by(o.ada), o.newcomer, "new.comer@example.org"); got != "" {
+			t.Errorf("corrected before anybody came: %q", got)
+		}
+		if _, err := b.s.SignInLinked(b.Context(), account.Claims{Issuer: "https://id.example", Subject: "n", Email: "new.comer@example.org", Verified: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := expect(b.by(o.ada), o.newcomer, "ada@example.org"); got != "account.expect-set" {
+			t.Errorf("in the place of somebody else: %q", got)
+		}
+		b.tx(func(tx *store.Tx) error { return b.s.Reset(b.Context(), tx, b.by(o.ada), o.holder) })
+		if got := expect(b.by(o.ada), o.holder, "holder@example.org"); got != "" {
+			t.Errorf("of somebody who begins anew: %q", got)
 		}
 	})
 }

@@ -33,7 +33,11 @@ func (s *Accounts) Load(ctx context.Context, tx *store.Tx, id ref.AccountID) (St
 		return State{}, err
 	}
 	slices.SortFunc(asked, func(a, b Asked) int { return int(a.N - b.N) })
-	return State{Account: found[0], Grants: grants, Asked: asked}, nil
+	official, err := s.official.Load(ctx, tx, int64(id))
+	if err != nil {
+		return State{}, err
+	}
+	return State{Account: found[0], Grants: grants, Asked: asked, AskedOfficial: official}, nil
 }
 
 // ByLogin returns the account with a login.

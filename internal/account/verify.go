@@ -44,6 +44,10 @@ func (Folder) Check(ctx context.Context, tx *store.Tx, streams map[string][]jour
 	if err != nil {
 		return nil, err
 	}
+	officials, err := AskedOfficialTable.LoadMany(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
 	for _, id := range ids {
 		want := State{Account: Account{ID: ref.AccountID(id)}}
 		for _, e := range streams[strconv.FormatInt(id, 10)] {
@@ -57,6 +61,7 @@ func (Folder) Check(ctx context.Context, tx *store.Tx, streams map[string][]jour
 		out = append(out, AccountTable.Diff(id, []Account{want.Account}, accounts[id])...)
 		out = append(out, GrantTable.Diff(id, want.Grants, grants[id])...)
 		out = append(out, AskedTable.Diff(id, want.Asked, asked[id])...)
+		out = append(out, AskedOfficialTable.Diff(id, want.AskedOfficial, officials[id])...)
 	}
 	return out, nil
 }
@@ -72,5 +77,9 @@ func (Folder) Strays(ctx context.Context, tx *store.Tx, limit int) ([]rows.Diffe
 		return nil, err
 	}
 	asked, err := AskedTable.Strays(ctx, tx, "account", limit)
-	return append(append(out, grants...), asked...), err
+	if err != nil {
+		return nil, err
+	}
+	officials, err := AskedOfficialTable.Strays(ctx, tx, "account", limit)
+	return slices.Concat(out, grants, asked, officials), err
 }

@@ -21,7 +21,9 @@ type accountCmd struct {
 	List       accountListCmd       `cmd:"" help:"List accounts with their duties."`
 	Grant      accountGrantCmd      `cmd:"" help:"Give a duty at a body."`
 	Revoke     accountRevokeCmd     `cmd:"" help:"Take a duty away."`
+	Official   accountOfficialCmd   `cmd:"" help:"Say who somebody is in the register."`
 	Invite     accountInviteCmd     `cmd:"" help:"Make a link with which a person chooses their own password."`
+	Browser    accountBrowserCmd    `cmd:"" help:"Make a link by which a new browser does not wait for strangers' wrong tries."`
 	Password   accountPasswordCmd   `cmd:"" help:"Set a password."`
 	Token      accountTokenCmd      `cmd:"" help:"Tokens with which programs read in somebody's name."`
 	Deactivate accountDeactivateCmd `cmd:"" help:"Keep an account from signing in."`
@@ -341,6 +343,38 @@ func (c *accountRevokeCmd) Run(ctx context.Context, t *terminal) (err error) {
 		t.print("%s no longer holds %s.", c.Login, c.Duty)
 	}
 	return err
+}
+
+type accountOfficialCmd struct {
+	dbFlag
+	Login  string         `arg:"" help:"Account."`
+	Number ref.OfficialID `arg:"" optional:"" help:"Number of the official, as official list shows it."`
+	None   bool           `name:"none" help:"They are not in the register."`
+}
+
+func (accountOfficialCmd) Help() string { return helpText("account-official") }
+
+func (c *accountOfficialCmd) Run(ctx context.Context, t *terminal) (err error) {
+	if c.None != (c.Number == 0) {
+		return problemf(fault.Invalid, "give the number of an official, or --none")
+	}
+	a, err := c.open(ctx, t, wantOffice)
+	if err != nil {
+		return err
+	}
+	defer a.closing(&err)
+	err = onAccount(ctx, a, c.Login, func(tx *store.Tx, st account.State) error {
+		return a.accounts.SetOfficial(ctx, tx, bySystem, st.Account.ID, c.Number)
+	})
+	switch {
+	case err != nil:
+		return err
+	case c.None:
+		t.print("%s is nobody in the register.", c.Login)
+	default:
+		t.print("%s is official %s of the register.", c.Login, c.Number)
+	}
+	return nil
 }
 
 type accountPasswordCmd struct {

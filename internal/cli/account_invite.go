@@ -70,6 +70,34 @@ func (a *app) sayInvitation(t *terminal, login, url, token string, until time.Ti
 	}
 }
 
+type accountBrowserCmd struct {
+	dbFlag
+	Login string `arg:"" help:"Account."`
+	URL   string `name:"url" env:"PLUMBLINE_URL" placeholder:"URL" help:"Address of the pages, to print the whole link."`
+}
+
+func (accountBrowserCmd) Help() string { return helpText("account-browser") }
+
+func (c *accountBrowserCmd) Run(ctx context.Context, t *terminal) (err error) {
+	a, err := c.open(ctx, t, wantOffice)
+	if err != nil {
+		return err
+	}
+	defer a.closing(&err)
+	var token string
+	var until time.Time
+	err = onAccount(ctx, a, c.Login, func(tx *store.Tx, st account.State) error {
+		token, until, err = a.accounts.NewBrowser(ctx, tx, bySystem, st.Account.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t.print("%s/staff/sign-in/browser/%s", strings.TrimRight(c.URL, "/"), token)
+	t.note("%s opens it in the new browser before %s, then signs in as always.", c.Login, until.In(a.office.Zone()).Format("2006-01-02 15:04"))
+	return nil
+}
+
 // invite makes an account without a password.
 func (c *accountAddCmd) invite(ctx context.Context, t *terminal, a *app, cmd account.CreateCmd) error {
 	var token string

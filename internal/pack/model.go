@@ -205,7 +205,12 @@ type Recusal struct {
 var recusalUnit = calendar.Period{N: 2, Unit: calendar.Years}
 
 // Before returns the day that lies the time of Unit before a day (both ISO).
-func (r Recusal) Before(day string) string {
+func (r Recusal) Before(day string) string { return r.beside(day, -1) }
+
+// After returns the day that lies the time of Unit after a day (both ISO).
+func (r Recusal) After(day string) string { return r.beside(day, 1) }
+
+func (r Recusal) beside(day string, way int) string {
 	d, err := calendar.ParseDate(day)
 	if err != nil {
 		return day
@@ -214,13 +219,14 @@ func (r Recusal) Before(day string) string {
 	if p.IsZero() {
 		p = recusalUnit
 	}
-	switch p.Unit {
+	switch n := way * p.N; p.Unit {
 	case calendar.Years:
-		return d.AddMonths(-12 * p.N).String()
+		return d.AddMonths(12 * n).String()
 	case calendar.Months:
-		return d.AddMonths(-p.N).String()
+		return d.AddMonths(n).String()
+	default:
+		return d.AddDays(n).String()
 	}
-	return d.AddDays(-p.N).String()
 }
 
 // Kind is a kind of matter with its procedure: a finite graph of states, and actions between them.

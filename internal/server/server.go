@@ -48,6 +48,15 @@ type Config struct {
 	Ready       func() // called once, when the first request can be answered
 }
 
+// noPage sets the headers of what programs ask and no browser shows.
+func noPage(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
 // Run serves until ctx ends. It closes the listeners.
 func Run(ctx context.Context, c Config) error {
 	if c.Drain <= 0 {
@@ -56,13 +65,14 @@ func Run(ctx context.Context, c Config) error {
 	m := newMetrics(c)
 	root := http.NewServeMux()
 	root.Handle("/", m.observe(c.Handler, c.Route))
-	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { m.healthz(w, r, c.direct(r)) })
+	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { noPage(w); m.healthz(w, r, c.direct(r)) })
 	if c.Metrics == nil {
 		root.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 			if !c.direct(r) {
 				c.Handler.ServeHTTP(w, r) // the office's own "no such page"
 				return
 			}
+			noPage(w)
 			m.handler.ServeHTTP(w, r)
 		})
 	}

@@ -118,6 +118,9 @@ func TestAccountPagesInABrowser(t *testing.T) {
 			answer = l
 		}
 	}
+	named := "/admin/accounts/" + o.Account["named officer"].String()
+	admin.Fill(named+"/change", "official", "").Is(http.StatusOK)
+	official := "/staff/duties/answer?account=" + o.Account["named officer"].String() + "&official=0"
 	o.As("administrator").Fill("/staff/account/tokens/new", "name", "Dashboard", "scope", "figures:read", "days", "30").Is(http.StatusOK)
 	o.Stranger().Post("/staff/sign-in", url.Values{"login": {"administrator"}, "password": {"a guess"}})
 	invitation := invited(t, admin.Fill("/admin/accounts/new", "name", "Wen Li", "login", "wen.li").Is(http.StatusOK))
@@ -128,7 +131,7 @@ func TestAccountPagesInABrowser(t *testing.T) {
 			look(t, tab, o.URL, invitation, lang, screen)
 			signIn(tab, o, "administrator", lang)
 			for _, path := range []string{"/staff/account", "/staff/account/ways", "/staff/account/passkeys/new", "/staff/account/code", "/staff/account/sessions",
-				"/staff/account/tokens", "/staff/account/tokens/new", "/staff/duties", answer, "/admin", newcomer, newcomer + "/password", "/admin/settings"} {
+				"/staff/account/tokens", "/staff/account/tokens/new", "/staff/duties", answer, official, named, named + "/browser", "/admin", newcomer, newcomer + "/password", "/admin/settings"} {
 				look(t, tab, o.URL, path, lang, screen)
 			}
 			o.Advance(11 * time.Minute)

@@ -18,6 +18,7 @@ import (
 	"plumbline/internal/testing/journey"
 	"plumbline/internal/testing/world"
 	"plumbline/internal/vault"
+	"plumbline/internal/web/assets"
 )
 
 var invitationRx = regexp.MustCompile(`https?://[^ "<]+(/invite/[A-Za-z0-9_-]{20,})`)
@@ -62,7 +63,7 @@ func TestFromTheInvitationToTheDesk(t *testing.T) {
 		wen.Get("/staff/account").Sees("You hold no duty")
 		admin.Get("/staff/duties").Sees("Wen Li", "Somebody else decides", "You asked for this")
 		colleague := o.As("intake officer")
-		colleague.Get("/staff").Sees("1 duty waits for your answer")
+		colleague.Get("/staff").Sees("1 request waits for your answer")
 		agreed(t, colleague, "Wen Li")
 		wen.Get("/staff/account").Sees("Intake", "Town Oversight Office")
 		admin.Get(at).Sees("Duty asked for", "Duty given", "Intake officer")
@@ -82,6 +83,176 @@ func TestFromTheInvitationToTheDesk(t *testing.T) {
 		o.Stranger().Fill(link, "password", "herons on two legs", "again", "herons on two legs").Is(http.StatusOK)
 		o.Quiet()
 	})
+}
+
+func TestOneAdministratorDoesNotCutSomebodysTieToTheRegister(t *testing.T) {
+	world.Each(t, func(t *testing.T, db *store.DB) {
+		o := journey.Open(t, db)
+		admin, named, elsewhere := o.As("town administrator"), o.As("named officer"), o.As("reviewer")
+		id := o.Account["named officer"].String()
+		at := "/admin/accounts/" + id
+		vale := "Arden Vale (number " + o.Vale.String() + ")"
+		named.Get("/staff/account").Sees(vale).SeesNot("waits for a second person")
+
+		admin.Fill(at+"/change", "official", "").Is(http.StatusOK).Sees("as soon as a second person has agreed", vale, "A change of the number in the register waits", "Another number in the register asked for")
+		named.Get("/staff/account").Sees(vale, "waits for a second person", "Not in the register")
+		admin.Get("/staff/duties").Sees("Somebody else decides", "You asked for this", vale)
+		elsewhere.Get("/staff/duties").SeesNot(vale) // sits at another desk
+
+		second := o.As("intake officer") // at the same desk
+		second.Get("/staff").Sees("1 request waits for your answer")
+		answer := linkTo(t, second.Get("/staff/duties").Sees("You can decide", vale), "/staff/duties/answer?")
+		second.Get(answer).Sees("Is this who they are in the register?", vale, "Not in the register")
+		for name, by := range map[string]*journey.Visitor{"who asked": admin, "the person": named, "somebody else": elsewhere} {
+			got := by.Post("/staff/duties/answer", url.Values{"account": {id}, "official": {"0"}, "answer": {"agree"}})
+			if got.Status != http.StatusForbidden && got.Status != http.StatusNotFound {
+				t.Errorf("%s agrees: %d", name, got.Status)
+			}
+		}
+		named.Get("/staff/account").Sees(vale)
+		second.Fill(answer, "answer", "refuse").Is(http.StatusOK).Sees("stays as it is")
+		named.Get("/staff/account").Sees(vale).SeesNot("waits for a second person")
+
+		admin.Fill(at+"/change", "official", "").Is(http.StatusOK)
+		o.As("administrator").In("zh-Hans").Get(answer).Sees("此人在登记册中是否为这一人？")
+		second.Fill(answer, "answer", "agree").Is(http.StatusOK)
+		named.Get("/staff/account").SeesNot(vale).Sees("Not in the register")
+		admin.Get(at).Sees("a second person agreed", "Number in the register: not agreed to")
+		o.Quiet()
+	})
+}
+
+func TestANewDeviceGetsInWhileAStrangerGuesses(t *testing.T) {
+	o := journey.Open(t, world.SQLite(t))
+	officer, admin := o.As("intake officer"), o.As("town administrator")
+	in := url.Values{"login": {"intake.officer"}, "password": {journey.Password}}
+	for range 12 {
+		o.Stranger().Post("/staff/sign-in", url.Values{"login": {"intake.officer"}, "password": {"a guess of a stranger"}})
+	}
+	o.Stranger().Post("/staff/sign-in", in).Is(http.StatusUnprocessableEntity).Sees("a browser that is not known here waits", "can make this one known")
+	at := "/admin/accounts/" + o.Account["intake officer"].String()
+	rx := regexp.MustCompile(`https?://[^ "<]+(/staff/sign-in/browser/[A-Za-z0-9_-]+)`)
+	for name, page := range map[string]*journey.Page{
+		"the person":       officer.Post("/staff/account/sessions", url.Values{"browser": {"yes"}}).Is(http.StatusOK),
+		"an administrator": admin.Fill(at + "/browser").Is(http.StatusOK),
+	} {
+		m := rx.FindStringSubmatch(page.Text())
+		if m == nil {
+			t.Fatalf("%s: no link on the page:\n%s", name, page.Text())
+		}
+		device := o.Stranger()
+		device.Get(m[1]).Is(http.StatusOK).Sees("Make this browser known").SeesNot("Intake officer")
+		if got := device.Get("/staff"); got.Path() != "/staff/sign-in" {
+			t.Errorf("the link of %s signs in", name)
+		}
+		device.Post("/staff/sign-in", in).Is(http.StatusUnprocessableEntity) // looked at the page, and no more
+		device.Fill(m[1]).Is(http.StatusOK).Sees("This browser is known now")
+		device.Post("/staff/sign-in", in).Is(http.StatusOK).Sees("My work")
+		device.Get(m[1] + "x").Is(http.StatusNotFound).Sees("This link is over")
+	}
+	admin.Post("/admin/accounts/"+o.Account["regional supervisor"].String()+"/browser", url.Values{"do": {"yes"}}).Is(http.StatusForbidden)
+	o.Quiet()
+}
+
+// Browsers know no passkeys of an address of numbers: none is offered there, and asking for one is no failure of ours.
+func TestPasskeysBelongToAName(t *testing.T) {
+	o := journey.Open(t, world.SQLite(t))
+	for host, works := range map[string]bool{o.URL: false, strings.Replace(o.URL, "127.0.0.1", "localhost", 1): true} {
+		res, err := http.Get(host + "/staff/sign-in")
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || strings.Contains(string(page), "data-passkey") != works {
+			t.Errorf("%s: a passkey is offered: %v (%v)", host, !works, err)
+		}
+		res, err = http.Post(host+"/staff/sign-in/passkey/ask", "application/x-www-form-urlencoded", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if want := map[bool]int{true: http.StatusOK, false: http.StatusConflict}[works]; res.StatusCode != want {
+			t.Errorf("%s: asking for a passkey: %d, want %d", host, res.StatusCode, want)
+		}
+	}
+	officer := o.As("intake officer")
+	officer.Get("/staff/account/passkeys/new").Is(http.StatusOK).Sees("Open these pages under a name")
+	o.Quiet()
+}
+
+// A proof raises what a session may do: the token from before opens nothing any more, what is unsealed stays so, and the session
+// ends when it would have ended.
+func TestAProofGivesTheSessionAnotherToken(t *testing.T) {
+	world.Each(t, func(t *testing.T, db *store.DB) {
+		o := journey.Open(t, db)
+		officer := o.As("intake officer")
+		token := func() string {
+			for _, c := range officer.Cookies() {
+				if c.Name == "plumbline" {
+					return c.Value
+				}
+			}
+			t.Fatal("no session")
+			return ""
+		}
+		deadline := func() string {
+			var data []byte
+			err := db.Read(t.Context(), func(tx *store.Tx) error {
+				return tx.QueryRow(t.Context(), `SELECT data FROM session WHERE account = $1`, int64(o.Account["intake officer"])).Scan(&data)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return regexp.MustCompile(`"deadline":"[^"]+"`).FindString(string(data))
+		}
+		until := deadline()
+		for name, prove := range map[string]func(){
+			"a page": func() {
+				officer.Post("/staff/confirm", url.Values{"proof.password": {journey.Password}}).Is(http.StatusOK)
+			},
+			"a form sent with it":         func() { officer.Post("/staff/account/recovery", url.Values{"proof.password": {journey.Password}}) },
+			"signing out everywhere else": func() { officer.Post("/staff/account/sessions", url.Values{"all": {"yes"}}).Is(http.StatusOK) },
+		} {
+			o.Advance(11 * time.Minute)
+			before := token()
+			if prove(); token() == before {
+				t.Errorf("%s: the token stays", name)
+			}
+			if got := deadline(); got != until {
+				t.Errorf("%s: the session ends at %s instead of %s", name, got, until)
+			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.URL+"/staff/account/sessions", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.AddCookie(&http.Cookie{Name: "plumbline", Value: before})
+			res, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusSeeOther {
+				t.Errorf("%s: the token from before still opens: %d", name, res.StatusCode)
+			}
+		}
+		if got := officer.Get("/staff/unlock?return=/staff/queue"); got.Path() != "/staff/queue" {
+			t.Error("what was unsealed is shut after a proof")
+		}
+		o.Quiet()
+	})
+}
+
+// linkTo is the first link of a page that begins in a way.
+func linkTo(t *testing.T, page *journey.Page, prefix string) string {
+	t.Helper()
+	for _, l := range page.Links() {
+		if strings.HasPrefix(l, prefix) {
+			return l
+		}
+	}
+	t.Fatalf("no link begins with %s", prefix)
+	return ""
 }
 
 func TestDangerousStepsAskWhoOneIsAndKeepWhatWasTyped(t *testing.T) {
@@ -357,6 +528,35 @@ func TestHeadersAndCookies(t *testing.T) {
 					}
 				}
 				if got := h.Get("Strict-Transport-Security"); (got != "") != secure {
+					t.Errorf("%s: Strict-Transport-Security %q", path, got)
+				}
+			}
+			// What is no page, and what is answered before any page is asked.
+			css, err := assets.URL("app.css")
+			if err != nil {
+				t.Fatal(err)
+			}
+			noFollow := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			for _, path := range []string{"/assets/nothing.css", css, "//elsewhere.example/x", "/log/checkpoint", "/log/tile/x", "/staff", "/inspections/1/x.csv"} {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.URL+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := noFollow.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = res.Body.Close()
+				csp := res.Header.Get("Content-Security-Policy")
+				if !strings.Contains(csp, "frame-ancestors 'none'") || strings.Contains(csp, "unsafe") {
+					t.Errorf("%s (%d): Content-Security-Policy %q", path, res.StatusCode, csp)
+				}
+				for _, name := range []string{"X-Content-Type-Options", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Permissions-Policy", "Referrer-Policy", "Cache-Control"} {
+					if res.Header.Get(name) == "" {
+						t.Errorf("%s (%d): no %s", path, res.StatusCode, name)
+					}
+				}
+				if got := res.Header.Get("Strict-Transport-Security"); (got != "") != secure {
 					t.Errorf("%s: Strict-Transport-Security %q", path, got)
 				}
 			}

@@ -275,6 +275,8 @@ func (s *Server) adminAccount(w http.ResponseWriter, r *http.Request) error {
 		tokens   []account.Token
 		invited  bool
 		until    account.Invitation
+		waits    *view.Note
+		persons  = map[ref.OfficialID]string{}
 	)
 	err = s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if st, err = s.Accounts.Load(r.Context(), tx, id); err != nil {
@@ -289,8 +291,18 @@ func (s *Server) adminAccount(w http.ResponseWriter, r *http.Request) error {
 		if people, err = s.Accounts.Names(r.Context(), tx, actors(history)); err != nil {
 			return err
 		}
-		if official, err = s.officialName(r.Context(), tx, st.Account.Official); err != nil {
+		if official, err = s.officialInWords(r.Context(), tx, say, st.Account.Official); err != nil {
 			return err
+		}
+		if waits, err = s.officialWaits(r.Context(), tx, say, st); err != nil {
+			return err
+		}
+		for _, e := range history {
+			if o, ok := account.OfficialIn(e.Entry); ok {
+				if persons[o], err = s.officialInWords(r.Context(), tx, say, o); err != nil {
+					return err
+				}
+			}
 		}
 		if may = s.Accounts.MayManage(r.Context(), tx, by(r), id); may != nil && !fault.Is(may, fault.Forbidden) {
 			return may
@@ -313,9 +325,9 @@ func (s *Server) adminAccount(w http.ResponseWriter, r *http.Request) error {
 		Heading: st.Account.Name,
 		Actions: s.accountActions(r, say, st, may, factors, invited),
 	}
-	known := view.SummaryRow{Key: say.T("admin.account.official"), Value: official}
-	if official == "" {
-		known.Value, known.Quiet = say.T("admin.account.official.none"), true
+	known := view.SummaryRow{Key: say.T("admin.account.official"), Value: official, Quiet: st.Account.Official == 0}
+	if waits != nil && (st.AskedOfficial[0].By == viewer(r).Account || may == nil) {
+		waits.Link = view.Link{Text: say.T("duties.open"), Href: "/staff/duties/answer?" + officialQuery(id, st.AskedOfficial[0])}
 	}
 	grants := s.grantTable(say, names, st.Grants, func(g account.Grant) string {
 		if g.Ended(s.Accounts.Today()) || !access.MayAdmin(viewer(r), names.tree.Above(g.Body)) {
@@ -325,13 +337,13 @@ func (s *Server) adminAccount(w http.ResponseWriter, r *http.Request) error {
 	})
 	grants.Empty = view.Empty{Title: say.T("admin.account.no-duties"), Text: say.T("admin.account.no-duties.text")}
 	page.Sections = []section{
-		{List: &view.SummaryList{Rows: []view.SummaryRow{
+		{Note: waits, List: &view.SummaryList{Rows: []view.SummaryRow{
 			{Key: say.T("staff.sign.login"), Value: st.Account.Login}, {Key: say.T("admin.account.state"), Tags: []view.Tag{activeTag(say, st.Account)}},
 			{Key: say.T("staff.account.language"), Value: s.Book.For(st.Account.Lang).Name()}, known,
 			{Key: say.T("admin.ways"), Lines: s.waysInWords(say, factors, invited, until)},
 		}}},
 		{Heading: say.T("staff.account.duties"), Table: &grants},
-		{Heading: say.T("admin.account.history"), Timeline: s.accountTimeline(say, names, people, history)},
+		{Heading: say.T("admin.account.history"), Timeline: s.accountTimeline(say, names, people, persons, history)},
 	}
 	if waits := s.askedTable(r, say, names, st); len(waits.Rows) > 0 {
 		page.Sections = slices.Insert(page.Sections, 2, section{Heading: say.T("duties.title"), Quiet: say.T("duties.lede"), Table: &waits})
@@ -398,10 +410,13 @@ func (s *Server) accountActions(r *http.Request, say *words.Speaker, st account.
 	if !f.Password && st.Account.Active != 0 {
 		all[2] = view.Action{Text: say.T("admin.invite"), Href: at + "/invite"}
 	}
+	if f.Password && st.Account.Active != 0 {
+		all = append(all, view.Action{Text: say.T("browser.new"), Href: at + "/browser"})
+	}
 	if invited {
 		all = append(all, view.Action{Text: say.T("admin.uninvite"), Href: at + "/uninvite"})
 	}
-	if s.OIDC != nil && st.Account.Active != 0 {
+	if s.OIDC != nil && st.Account.Active != 0 && !f.SignsIn() {
 		all = append(all, view.Action{Text: say.T("admin.expect", "name", s.OIDC.Name), Href: at + "/elsewhere"})
 	}
 	if st.Account.ID == viewer(r).Account {
@@ -670,11 +685,19 @@ func (s *Server) changeAccount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	cmd := account.ChangeCmd{Name: r.PostForm.Get("name"), Lang: s.Book.For(r.PostForm.Get("lang")).Lang()}
+	key := "flash.saved"
 	err = s.DB.Tx(r.Context(), func(tx *store.Tx) (err error) {
 		if cmd.Official, err = s.officialNamed(r.Context(), tx, r.PostForm.Get("official")); err != nil {
 			return err
 		}
-		return s.Accounts.Change(r.Context(), tx, by(r), st.Account.ID, cmd)
+		if err := s.Accounts.Change(r.Context(), tx, by(r), st.Account.ID, cmd); err != nil {
+			return err
+		}
+		now, err := s.Accounts.Load(r.Context(), tx, st.Account.ID)
+		if key = "flash.saved"; now.Account.Official != cmd.Official {
+			key = "flash.official-asked"
+		}
+		return err
 	})
 	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) && !journal.IsStale(err) {
 		return s.again(w, r, s.changeForm(words.From(r.Context()), st, ""), err)
@@ -682,7 +705,7 @@ func (s *Server) changeAccount(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.site.Flash(w, view.Success, "flash.saved", nil)
+	s.site.Flash(w, view.Success, key, map[string]any{"name": st.Account.Name})
 	return view.Redirect(w, r, "/admin/accounts/"+st.Account.ID.String())
 }
 
@@ -749,6 +772,18 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.showInvitation(w, r, id, link)
+}
+
+func (s *Server) adminBrowserPage(w http.ResponseWriter, r *http.Request) error {
+	return s.confirmAccount(w, r, "browser", "browser.new", "browser.admin", "browser.make")
+}
+
+func (s *Server) adminBrowser(w http.ResponseWriter, r *http.Request) error {
+	id, err := accountID(r)
+	if err != nil {
+		return err
+	}
+	return s.showNewBrowser(w, r, id, "/admin/accounts/"+id.String())
 }
 
 func (s *Server) uninvitePage(w http.ResponseWriter, r *http.Request) error {
@@ -889,13 +924,16 @@ func (s *Server) setActive(w http.ResponseWriter, r *http.Request) error {
 }
 
 // accountTimeline tells what was done to an account, newest first.
-func (s *Server) accountTimeline(say *words.Speaker, names bodyNames, people map[ref.AccountID]string, history []journal.Recorded) *view.Timeline {
+func (s *Server) accountTimeline(say *words.Speaker, names bodyNames, people map[ref.AccountID]string, persons map[ref.OfficialID]string, history []journal.Recorded) *view.Timeline {
 	t := &view.Timeline{}
 	for i := len(history) - 1; i >= 0; i-- {
 		e := history[i]
 		ev := view.Event{Title: say.T("admin.entry." + e.Action), By: s.actorName(say, people, e.By), At: e.At}
 		if g, ok := account.GrantIn(e.Entry); ok {
 			ev.Text = say.T("staff.duty.at", "duty", s.duty(say, g.Duty), "body", names.name(g.Body))
+		}
+		if o, ok := account.OfficialIn(e.Entry); ok {
+			ev.Text = persons[o]
 		}
 		if kind, what := account.FactorIn(e.Entry); kind != "" {
 			ev.Title, ev.Text = say.T("admin.factor."+what), say.T("admin.factor.kind."+kind)

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/zitadel/oidc/v3/example/server/exampleop"
@@ -130,16 +132,21 @@ func TestSignInWithAnAccountElsewhere(t *testing.T) {
 		if _, body, status := wanderer(t, o, ministry).signIn("ann", "/staff/sign-in/elsewhere"); status != http.StatusUnprocessableEntity || !strings.Contains(body, "tied to nobody here") {
 			t.Fatalf("a stranger from the ministry: %d\n%.600s", status, body)
 		}
+		// Nor by an administrator who would act in the name of somebody who signs in already: they begin anew first.
+		admin.Get(newcomer).SeesNot("Sign-in with the ministry")
+		admin.Post(newcomer+"/elsewhere", url.Values{"email": {"ann@ministry.example"}}).Is(http.StatusConflict).Sees("signs in here already")
+		admin.Fill(newcomer + "/password").Is(http.StatusOK)
+		admin.Get(newcomer).Sees("Sign-in with the ministry")
 		admin.Fill(newcomer+"/elsewhere", "email", "nonsense").Is(http.StatusUnprocessableEntity)
 		admin.Fill(newcomer+"/elsewhere", "email", "ann@ministry.example").Is(http.StatusOK)
 
 		ann := wanderer(t, o, ministry)
 		path, body, status := ann.signIn("ann", "/staff/sign-in/elsewhere?return=%2Fstaff%2Fqueue")
-		// The account had a password, so this opens its key the first time.
+		// The account has no password: a vault password opens its key.
 		if status != http.StatusOK || !strings.HasPrefix(path, "/staff/unlock") {
 			t.Fatalf("expected from the ministry: %d at %s\n%.600s", status, path, body)
 		}
-		path, _, _ = ann.post(o.URL+"/staff/unlock", url.Values{"return": {"/staff/queue"}, "password": {journey.Password}})
+		path, _, _ = ann.post(o.URL+"/staff/unlock", url.Values{"return": {"/staff/queue"}, "password": {journey.Password}, "again": {journey.Password}})
 		if path != "/staff/queue" {
 			t.Errorf("opened, and led to %s", path)
 		}
@@ -154,7 +161,9 @@ func TestSignInWithAnAccountElsewhere(t *testing.T) {
 		}
 
 		// An address that nobody verified is nobody's.
-		admin.Fill("/admin/accounts/"+o.Account["reviewer"].String()+"/elsewhere", "email", "ben@ministry.example").Is(http.StatusOK)
+		reviewer := "/admin/accounts/" + o.Account["reviewer"].String()
+		admin.Fill(reviewer + "/password").Is(http.StatusOK)
+		admin.Fill(reviewer+"/elsewhere", "email", "ben@ministry.example").Is(http.StatusOK)
 		if _, _, status := wanderer(t, o, ministry).signIn("ben", "/staff/sign-in/elsewhere"); status != http.StatusUnprocessableEntity {
 			t.Errorf("with an address that was not verified: %d", status)
 		}
@@ -172,6 +181,26 @@ func TestSignInWithAnAccountElsewhere(t *testing.T) {
 		admin.Get(newcomer).Sees("the ministry")
 		o.Quiet()
 	})
+}
+
+type counted struct{ n atomic.Int64 }
+
+func (c *counted) RoundTrip(*http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return nil, errors.New("nobody answers")
+}
+
+// While the ministry cannot be reached, people are told so at once and sign in as usual; nobody queues up to find out again.
+func TestAnIssuerThatIsAwayKeepsNobodyWaiting(t *testing.T) {
+	var tries counted
+	o := journey.Open(t, world.SQLite(t), journey.Elsewhere(&web.OIDC{Name: "the ministry", Issuer: "https://id.ministry.example", Client: "c", Secret: "s", HTTP: &http.Client{Transport: &tries}}))
+	for range 5 {
+		o.Stranger().Get("/staff/sign-in/elsewhere").Is(http.StatusServiceUnavailable).Sees("the ministry")
+	}
+	if n := tries.n.Load(); n != 1 {
+		t.Errorf("asked %d times in a row", n)
+	}
+	o.As("intake officer").Get("/staff").Is(http.StatusOK)
 }
 
 func TestWhoSignsInElsewhereAloneOpensTheVaultWithAPasswordOfItsOwn(t *testing.T) {

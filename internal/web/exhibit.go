@@ -395,7 +395,7 @@ func sendOriginal(w http.ResponseWriter, r *http.Request, name string, size int6
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Disposition", attachment(name))
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
 	return stream(w, r, src)
 }

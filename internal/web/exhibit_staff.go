@@ -278,7 +278,7 @@ func (s *Server) staffCopy(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.NotFound, "fault.notfound", nil)
 	}
 	h.Set("Content-Type", k.Copy)
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self'; frame-ancestors 'none'")
 	h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": "copy" + ending}))
 	return stream(w, r, src)
 }

@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"testing"
 
 	"plumbline/internal/testing/journey"
@@ -24,7 +25,7 @@ func TestTheLawIsReadByWhoAnswersForIt(t *testing.T) {
 }
 
 // Whoever declares a relative does not find the matter that names them, is not offered for it, and a forged form cannot give
-// it to them; when it has ended they are as before.
+// it to them; that they say it has ended does not open it to them the same day.
 func TestADeclaredRelativeIsKeptAway(t *testing.T) {
 	o := journey.Open(t, world.SQLite(t))
 	intake, second := o.As("intake officer"), o.As("second intake officer")
@@ -48,6 +49,11 @@ func TestADeclaredRelativeIsKeptAway(t *testing.T) {
 	if o.Entries() != before {
 		t.Error("a forged form gave it to a relative")
 	}
+	page := second.In("en").Get("/staff/account/ties")
+	end := regexp.MustCompile(`/staff/account/ties/\d+/end`).FindString(page.Body)
+	second.Post(end, nil).Is(http.StatusOK).Sees("It keeps you away from matters that name this official until", "9 March 2028") // two years, as with former colleagues
+	second.Get(at(r)).Is(http.StatusNotFound)
+	second.Get("/staff/queue?status=all").SeesNot(r)
 	if missing := o.Book.Missing(); len(missing) > 0 {
 		t.Errorf("texts that are missing: %v", missing)
 	}

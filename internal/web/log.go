@@ -30,9 +30,9 @@ func (s *Server) logFiles() *http.ServeMux {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			h := w.Header()
 			h.Set("Access-Control-Allow-Origin", "*")
-			h.Set("X-Content-Type-Options", "nosniff")
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 			h.Set("Referrer-Policy", "no-referrer")
-			h.Set("Content-Security-Policy", "default-src 'none'")
+			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 			if err := handle(w, r); err != nil {
 				s.logError(w, r, err)
 			}

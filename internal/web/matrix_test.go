@@ -322,6 +322,7 @@ func init() {
 		"GET /follow/proof", "GET /follow/proof/file", "GET /follow/notices", "POST /follow/notices", "GET /follow/act/{action}", "POST /follow/act/{action}",
 		"GET /follow/files", "POST /follow/files", "GET /follow/files/details", "POST /follow/files/begin", "GET /follow/files/{id}", "PATCH /follow/files/{id}",
 		"POST /follow/files/{id}/drop", "GET /staff/sign-in/code", "POST /staff/sign-in/code", "GET /invite/{token}", "POST /invite/{token}",
+		"GET /staff/sign-in/browser/{token}", "POST /staff/sign-in/browser/{token}", "GET /admin/accounts/{id}/browser", "POST /admin/accounts/{id}/browser",
 		"POST /staff/sign-in/passkey/ask", "POST /staff/sign-in/passkey", "GET /staff/sign-in/elsewhere", "GET /staff/sign-in/elsewhere/back",
 		"GET /staff/account/elsewhere", "GET /staff/account/elsewhere/remove", "POST /staff/account/elsewhere/remove",
 		"GET /staff/account/passkeys/{key}", "POST /staff/account/passkeys/{key}", "GET /staff/account/passkeys/{key}/remove", "POST /staff/account/passkeys/{key}/remove",

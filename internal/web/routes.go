@@ -71,6 +71,8 @@ func (s *Server) routes() []route {
 		{"GET /staff/sign-in/code", public, s.codePage},
 		{"POST /staff/sign-in/code", public, s.signInCode},
 		{"POST /staff/sign-out", public, s.signOut},
+		{"GET /staff/sign-in/browser/{token}", public, s.newBrowserPage},
+		{"POST /staff/sign-in/browser/{token}", public, s.admitBrowser},
 		{"GET /invite/{token}", public, s.invitationPage},
 		{"POST /invite/{token}", public, s.acceptInvitation},
 		{"GET /staff/unlock", waiting, s.unlockPage},
@@ -162,7 +164,7 @@ func (s *Server) routes() []route {
 
 		// staff_desks.go
 		{"GET /staff/desks", staff, s.desks},
-		{"POST /staff/desks", staff, s.letIn},
+		{"POST /staff/desks", staff, s.fresh(s.letIn)},
 
 		// staff_search.go
 		{"GET /staff/search", staff, s.searchPage},
@@ -226,6 +228,8 @@ func (s *Server) routes() []route {
 		{"POST /admin/accounts/{id}/active", admins, s.fresh(s.setActive)},
 		{"GET /admin/accounts/{id}/invite", admins, s.fresh(s.invitePage)},
 		{"POST /admin/accounts/{id}/invite", admins, s.fresh(s.invite)},
+		{"GET /admin/accounts/{id}/browser", admins, s.fresh(s.adminBrowserPage)},
+		{"POST /admin/accounts/{id}/browser", admins, s.fresh(s.adminBrowser)},
 		{"GET /admin/accounts/{id}/uninvite", admins, s.uninvitePage},
 		{"POST /admin/accounts/{id}/uninvite", admins, s.uninvite},
 		{"GET /admin/accounts/{id}/tokens/{token}/remove", admins, s.adminTokenPage},

@@ -129,7 +129,7 @@ func (s *Server) handler() http.Handler {
 		top.Handle(pattern, s.logged(files))
 	}
 	top.Handle("/", padded(s.onion(pages)))
-	return routed{top, mux, files}
+	return routed{s.site.Headers(top), mux, files}
 }
 
 // routed is the handler of all pages, which also tells the pattern a request matches: what may be counted of it.

@@ -13,7 +13,8 @@ import (
 	"plumbline/internal/words"
 )
 
-// A duty that opens content is held only when a second person has agreed: these pages show what waits and take the answer.
+// A duty that opens content is held only when a second person has agreed, and so it is with who somebody at a desk is in the
+// register: these pages show what waits and take the answer.
 
 func askedQuery(id ref.AccountID, a account.Asked) string {
 	return url.Values{"account": {id.String()}, "duty": {a.Duty}, "body": {a.Body.String()}, "from": {a.From}}.Encode()
@@ -37,6 +38,10 @@ func (s *Server) dutiesPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	who, err := s.officialsTable(r)
+	if err != nil {
+		return err
+	}
 	t := view.Table{Caption: say.T("duties.title"), CaptionHidden: true, Cards: true,
 		Columns: []view.Column{{Text: say.T("admin.account.name")}, {Text: say.T("staff.duty")}, {Text: say.T("staff.body")}, {Text: say.T("duties.asker")}, {Text: say.T("admin.account.state")}},
 		Empty:   view.Empty{Title: say.T("duties.none"), Text: say.T("duties.none.text")}}
@@ -52,7 +57,7 @@ func (s *Server) dutiesPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	return sheetView.Show(s.site, w, r, sheet{
 		Shell: view.Shell{Title: say.T("duties.title"), Staff: true, Crumbs: crumbs(say)}, Heading: say.T("duties.title"), Lede: say.T("duties.lede"),
-		Sections: []section{{Table: &t}},
+		Sections: append([]section{{Table: &t}}, who...),
 	})
 }
 
@@ -74,8 +79,13 @@ func (s *Server) answerForm(r *http.Request, x account.WaitingFor, names bodyNam
 	say := words.From(r.Context())
 	var history []journal.Recorded
 	var people map[ref.AccountID]string
+	var official string
+	var was []string
 	err := s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if history, err = journal.Stream(r.Context(), tx, x.Account.ID.Stream()); err != nil {
+			return err
+		}
+		if official, was, err = s.isAndWas(r.Context(), tx, say, x.Account, history); err != nil {
 			return err
 		}
 		people, err = s.Accounts.Names(r.Context(), tx, actors(history))
@@ -92,10 +102,16 @@ func (s *Server) answerForm(r *http.Request, x account.WaitingFor, names bodyNam
 		{Key: say.T("admin.account.name"), Value: x.Account.Name}, {Key: say.T("staff.sign.login"), Value: x.Account.Login},
 		{Key: say.T("staff.duty"), Value: s.duty(say, x.Duty)}, {Key: say.T("staff.body"), Value: names.name(x.Body)},
 		{Key: say.T("staff.grant.from"), Value: say.Date(x.From)}, {Key: say.T("staff.grant.until"), Value: until},
-		{Key: say.T("duties.asker"), Value: x.Asker},
+		{Key: say.T("duties.asker"), Value: x.Asker}, {Key: say.T("admin.account.official"), Value: official},
+	}
+	if len(was) > 0 {
+		rows = append(rows, view.SummaryRow{Key: say.T("officials.was"), Lines: was})
 	}
 	if len(history) > 0 {
 		rows = append(rows, view.SummaryRow{Key: say.T("duties.made"), Value: say.T("duties.made.by", "name", s.actorName(say, people, history[0].By), "day", say.Day(history[0].At, s.Office.Zone()))})
+	}
+	if e, ok := account.WayIn(history); ok {
+		rows = append(rows, view.SummaryRow{Key: say.T("duties.way"), Value: say.T("duties.made.by", "name", s.actorName(say, people, e.By), "day", say.Day(e.At, s.Office.Zone()))})
 	}
 	page := formPage{
 		Shell:   view.Shell{Title: say.T("duties.answer"), Staff: true, Crumbs: crumbs(say, view.Link{Text: say.T("duties.title"), Href: "/staff/duties"})},
@@ -116,6 +132,9 @@ func (s *Server) answerForm(r *http.Request, x account.WaitingFor, names bodyNam
 }
 
 func (s *Server) answerPage(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Has("official") {
+		return s.answerOfficialPage(w, r)
+	}
 	x, names, err := s.waitingDuty(r, r.URL.Query().Get)
 	if err != nil {
 		return err
@@ -130,6 +149,9 @@ func (s *Server) answerPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) answerDuty(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
+	}
+	if r.PostForm.Has("official") {
+		return s.answerOfficial(w, r)
 	}
 	x, names, err := s.waitingDuty(r, r.PostForm.Get)
 	if err != nil {
@@ -163,8 +185,17 @@ func (s *Server) answerDuty(w http.ResponseWriter, r *http.Request) error {
 // dutiesNote tells on other pages that something waits for the reader; nil if nothing does.
 func (s *Server) dutiesNote(r *http.Request) (*view.Note, error) {
 	all, _, err := s.waitingDuties(r)
+	if err != nil {
+		return nil, err
+	}
 	n := 0
 	for _, x := range all {
+		if x.Not == nil {
+			n++
+		}
+	}
+	who, err := s.waitingOfficials(r)
+	for _, x := range who {
 		if x.Not == nil {
 			n++
 		}

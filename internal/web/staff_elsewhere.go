@@ -33,7 +33,13 @@ type OIDC struct {
 
 	mu       sync.Mutex
 	provider *oidc.Provider
+	away     error     // why it could not be reached
+	until    time.Time // when it is tried again
 }
+
+// awayFor is how long an issuer that could not be reached is left alone: those who wait for it would else try one after the other,
+// each as long as it takes to give up.
+const awayFor = 5 * time.Second
 
 func (o *OIDC) context(ctx context.Context) context.Context {
 	client := o.HTTP
@@ -50,10 +56,14 @@ func (o *OIDC) found(ctx context.Context) (*oidc.Provider, error) {
 	if o.provider != nil {
 		return o.provider, nil
 	}
+	if time.Now().Before(o.until) {
+		return nil, o.away
+	}
 	// The provider goes on reading keys after this request: not with a context that ends with it.
 	p, err := oidc.NewProvider(o.context(context.WithoutCancel(ctx)), o.Issuer)
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "account.elsewhere-away", fault.Args{"name": o.Name})
+		o.away, o.until = fault.Wrap(err, fault.Unavailable, "account.elsewhere-away", fault.Args{"name": o.Name}), time.Now().Add(awayFor)
+		return nil, o.away
 	}
 	o.provider = p
 	return p, nil

@@ -132,6 +132,10 @@ func (s *Server) newPasskeyForm(r *http.Request) formPage {
 		},
 	}
 	page.Title = page.Heading
+	if !s.passkeySite(r).Works() {
+		page.Warn, page.Passkey = say.T("account.passkey-host"), nil
+		return page
+	}
 	if viewerFrom(r.Context()).keys == nil {
 		page.Warn = say.T("ways.passkey.locked")
 		page.More = view.Link{Text: say.T("unlock.title"), Href: "/staff/unlock?return=/staff/account/passkeys/new"}
@@ -488,6 +492,7 @@ func (s *Server) sessionsPage(w http.ResponseWriter, r *http.Request) error {
 		Sections: []section{
 			{Heading: say.T("sessions.open"), Table: &t, Form: &view.Form{ID: "sessions", Action: "/staff/account/sessions", Submit: say.T("sessions.end")}},
 			{Heading: say.T("sessions.everywhere"), Quiet: say.T("sessions.everywhere.hint"), Form: &view.Form{Action: "/staff/account/sessions", Submit: say.T("sessions.everywhere"), Warning: true, Hidden: []view.Hidden{{Name: "all", Value: "yes"}}}},
+			{Heading: say.T("browser.new"), Quiet: say.T("browser.hint"), Form: &view.Form{ID: "browser", Action: "/staff/account/sessions", Submit: say.T("browser.make"), Hidden: []view.Hidden{{Name: "browser", Value: "yes"}}}},
 			{Heading: say.T("sessions.history"), Quiet: say.T("sessions.history.hint"), Table: &h},
 		},
 	})
@@ -503,12 +508,15 @@ func (s *Server) wayName(say *words.Speaker, way string) string {
 	return say.Maybe("sessions.way."+way, way)
 }
 
-// endSessions signs out the chosen sessions, or all but this one.
+// endSessions signs out the chosen sessions, or all but this one; or it makes a link for another browser.
 func (s *Server) endSessions(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
 	ctx, id := r.Context(), viewer(r).Account
+	if r.PostForm.Get("browser") == "yes" {
+		return s.showNewBrowser(w, r, id, "/staff/account/sessions")
+	}
 	if r.PostForm.Get("all") == "yes" {
 		var in account.Session
 		err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) { in, err = s.Accounts.EndOthers(ctx, tx, id); return err })
@@ -516,10 +524,12 @@ func (s *Server) endSessions(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		way, keys, fresh := s.sessions.GetString(ctx, account.SessionWay), viewerFrom(ctx).keys, s.sessions.GetString(ctx, account.SessionFresh)
+		until := s.sessions.Deadline(ctx)
 		if err := s.open(w, r, in, keys, way); err != nil {
 			return err
 		}
 		s.sessions.Put(ctx, account.SessionFresh, fresh) // ending sessions proves nothing
+		s.sessions.SetDeadline(ctx, until)
 		s.site.Flash(w, view.Success, "flash.signed-out-everywhere", nil)
 		return view.Redirect(w, r, "/staff/account/sessions")
 	}

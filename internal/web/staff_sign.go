@@ -60,11 +60,13 @@ func (s *Server) signInForm(say *words.Speaker, r *http.Request) formPage {
 				{Kind: view.Password, Name: "password", Label: say.T("staff.sign.password"), Width: "20", Autocomplete: "current-password"},
 			},
 		},
-		Passkey: &passkeyForm{
+		After: say.T("staff.sign.forgot"),
+	}
+	if s.passkeySite(r).Works() {
+		page.Passkey = &passkeyForm{
 			Action: "/staff/sign-in/passkey", Ask: "/staff/sign-in/passkey/ask", Submit: say.T("staff.sign.passkey"),
 			Hidden: []view.Hidden{{Name: "return", Value: back}},
-		},
-		After: say.T("staff.sign.forgot"),
+		}
 	}
 	if s.OIDC != nil {
 		page.Other = view.Link{Text: say.T("staff.sign.elsewhere", "name", s.OIDC.Name), Href: "/staff/sign-in/elsewhere?return=" + url.QueryEscape(back)}
@@ -210,9 +212,57 @@ func (s *Server) devices(r *http.Request) string {
 }
 
 func (s *Server) setDevices(w http.ResponseWriter, r *http.Request, id ref.AccountID) {
+	s.putDevices(w, s.Accounts.RememberDevice(id, s.devices(r)))
+}
+
+func (s *Server) putDevices(w http.ResponseWriter, devices string) {
 	http.SetCookie(w, &http.Cookie{
-		Name: s.deviceCookie(), Value: s.Accounts.RememberDevice(id, s.devices(r)), Path: "/", MaxAge: int(account.DeviceLife.Seconds()),
+		Name: s.deviceCookie(), Value: devices, Path: "/", MaxAge: int(account.DeviceLife.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.Secure,
+	})
+}
+
+// A link makes a browser known to an account before it has signed in there; see account.NewBrowser.
+
+func (s *Server) newBrowserPage(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.Accounts.AdmitBrowser(r.PathValue("token"), ""); err != nil {
+		return err
+	}
+	say := words.From(r.Context())
+	return formView.Show(s.site, w, r, formPage{
+		Shell: view.Shell{Title: say.T("browser.title")}, Heading: say.T("browser.title"), Lede: say.T("browser.lede"),
+		Form: view.Form{Submit: say.T("browser.submit"), Cancel: view.Link{Text: say.T("ui.cancel"), Href: "/staff/sign-in"}, Hidden: []view.Hidden{{Name: "do", Value: "yes"}}},
+	})
+}
+
+func (s *Server) admitBrowser(w http.ResponseWriter, r *http.Request) error {
+	devices, err := s.Accounts.AdmitBrowser(r.PathValue("token"), s.devices(r))
+	if err != nil {
+		return err
+	}
+	s.putDevices(w, devices)
+	s.site.Flash(w, view.Success, "flash.browser", nil)
+	return view.Redirect(w, r, "/staff/sign-in")
+}
+
+// showNewBrowser shows such a link. It answers the POST itself, as with invitations.
+func (s *Server) showNewBrowser(w http.ResponseWriter, r *http.Request, id ref.AccountID, back string) error {
+	say := words.From(r.Context())
+	var token string
+	var until time.Time
+	err := s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		token, until, err = s.Accounts.NewBrowser(r.Context(), tx, by(r), id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return sheetView.Show(s.site, w, r, sheet{
+		Shell: view.Shell{Title: say.T("browser.new"), Staff: true, Back: view.Link{Href: back}}, Heading: say.T("browser.new"), Lede: say.T("browser.made"), Narrow: true,
+		Sections: []section{{List: &view.SummaryList{Rows: []view.SummaryRow{
+			{Key: say.T("admin.invitation.link"), Value: s.origin(r) + "/staff/sign-in/browser/" + token},
+			{Key: say.T("admin.invitation.until"), Value: say.Time(until, s.Office.Zone())},
+		}}}},
 	})
 }
 
@@ -312,8 +362,16 @@ func (s *Server) ownAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	var st account.State
 	var bodies bodyNames
+	var official string
+	var waits *view.Note
 	err := s.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if st, err = s.Accounts.Load(r.Context(), tx, v.viewer.Account); err != nil {
+			return err
+		}
+		if official, err = s.officialInWords(r.Context(), tx, say, st.Account.Official); err != nil {
+			return err
+		}
+		if waits, err = s.officialWaits(r.Context(), tx, say, st); err != nil {
 			return err
 		}
 		bodies, err = s.bodyNames(r.Context(), tx, say)
@@ -332,8 +390,9 @@ func (s *Server) ownAccount(w http.ResponseWriter, r *http.Request) error {
 		Shell:   view.Shell{Title: say.T("staff.account.title"), Staff: true, Crumbs: crumbs(say)},
 		Heading: st.Account.Name, Tabs: accountTabs(say, r),
 		Sections: []section{
-			{List: &view.SummaryList{Rows: []view.SummaryRow{
+			{Note: waits, List: &view.SummaryList{Rows: []view.SummaryRow{
 				{Key: say.T("staff.sign.login"), Value: st.Account.Login},
+				{Key: say.T("admin.account.official"), Value: official, Quiet: st.Account.Official == 0},
 				{Key: say.T("ways.title"), Link: view.Link{Text: say.T("ways.more"), Href: "/staff/account/ways"}},
 			}}},
 			{Heading: say.T("staff.account.duties"), Quiet: say.T("staff.account.duties.hint"), Table: &grants},
@@ -553,7 +612,7 @@ func (s *Server) unlockForm(r *http.Request) (page formPage, ways unlockWays, er
 		page.Form.Inputs = newPasswordInputs(say)
 		page.Form.Inputs[0].Label, page.Form.Inputs[1].Label = say.T("unlock.new.phrase"), say.T("unlock.new.again")
 	}
-	if ways.passkeys {
+	if ways.passkeys && s.passkeySite(r).Works() {
 		page.Passkey = &passkeyForm{Action: "/staff/unlock", Ask: "/staff/account/passkeys/ask", Submit: say.T("unlock.passkey"), Hidden: page.Form.Hidden}
 	}
 	return page, ways, nil

@@ -27,6 +27,27 @@ func (s *Server) refresh(ctx context.Context) {
 	s.sessions.Put(ctx, account.SessionFresh, strconv.FormatInt(s.Now().UnixMicro(), 10))
 }
 
+// proved is refresh for a session that goes on: under a new token, so that one which was known before may do no more than it
+// could. What the person can open is sealed to the new one.
+func (s *Server) proved(r *http.Request) error {
+	ctx := r.Context()
+	until := s.sessions.Deadline(ctx)
+	if err := s.sessions.RenewToken(ctx); err != nil {
+		return err
+	}
+	s.sessions.SetDeadline(ctx, until) // a session ends a working day after the sign-in, whatever is proved meanwhile
+	s.refresh(ctx)
+	keys := viewerFrom(ctx).keys
+	if keys == nil {
+		return nil
+	}
+	sealed, err := s.Vault.SealSession(keys, s.sessions.Token(ctx))
+	if err == nil {
+		s.sessions.Put(ctx, account.SessionKeys, sealed)
+	}
+	return err
+}
+
 func (s *Server) isFresh(ctx context.Context) bool {
 	at, _ := strconv.ParseInt(s.sessions.GetString(ctx, account.SessionFresh), 10, 64) // 0 stands for never
 	return s.Now().Sub(time.UnixMicro(at)) < freshLife
@@ -62,7 +83,9 @@ func (s *Server) fresh(next view.HandlerFunc) view.HandlerFunc {
 					delete(r.PostForm, name)
 					delete(r.Form, name)
 				}
-				s.refresh(r.Context())
+				if err := s.proved(r); err != nil {
+					return err
+				}
 				return next(w, r)
 			}
 			if !fault.Is(err, fault.Invalid) {
@@ -123,7 +146,7 @@ func (s *Server) confirmForm(r *http.Request, to string, kept []view.Hidden) (fo
 	if len(page.Form.Inputs) > 0 {
 		page.Form.Submit = say.T("ui.continue")
 	}
-	if len(f.Passkeys) > 0 {
+	if len(f.Passkeys) > 0 && s.passkeySite(r).Works() {
 		page.Passkey = &passkeyForm{Action: to, Ask: "/staff/account/passkeys/ask", Submit: say.T("confirm.passkey"), Hidden: kept, Main: len(page.Form.Inputs) == 0}
 	}
 	if len(page.Form.Inputs) == 0 && page.Passkey == nil {
@@ -188,7 +211,9 @@ func (s *Server) confirm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.refresh(r.Context())
+	if err := s.proved(r); err != nil {
+		return err
+	}
 	return view.Redirect(w, r, back)
 }
 

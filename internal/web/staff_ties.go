@@ -155,11 +155,16 @@ func (s *Server) declareTie(w http.ResponseWriter, r *http.Request) error {
 	return view.Redirect(w, r, "/staff/account/ties")
 }
 
-// endTie ends a tie that the reader declared, today.
+// endTie says that a tie which the reader declared is over. It goes on keeping them away for as long as a former colleague would
+// be: else whoever waits for a matter could end what stands between them and it. A mistake is for the operator to end at once.
 func (s *Server) endTie(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID(r, "id")
 	if err != nil {
 		return err
+	}
+	last := s.Accounts.Today()
+	if p := s.Office.Active(); p != nil {
+		last = p.Recusal.After(last)
 	}
 	err = s.DB.Tx(r.Context(), func(tx *store.Tx) error {
 		t, err := register.TieByID(r.Context(), tx, id)
@@ -169,13 +174,13 @@ func (s *Server) endTie(w http.ResponseWriter, r *http.Request) error {
 		if t.Account != viewer(r).Account {
 			return fault.New(fault.NotFound, "register.no-tie", nil)
 		}
-		_, err = register.EndTie(r.Context(), tx, s.tieBy(r), id, s.Accounts.Today())
+		_, err = register.EndTie(r.Context(), tx, s.tieBy(r), id, last)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	s.site.Flash(w, view.Success, "flash.tie.ended", nil)
+	s.site.Flash(w, view.Success, "flash.tie.ended", map[string]any{"day": words.From(r.Context()).Date(last)})
 	return view.Redirect(w, r, "/staff/account/ties")
 }
 

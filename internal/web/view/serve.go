@@ -113,13 +113,13 @@ func (s *Site) NotFound() http.Handler {
 }
 
 // Protect is the outermost layer around all pages: security headers, the reader's language, and no
-// change from a form that stands on another site.
+// change from a form that stands on another site. What is no page goes through Headers alone.
 func (s *Site) Protect(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(s.Handler(func(http.ResponseWriter, *http.Request) error {
 		return fault.New(fault.Forbidden, "fault.crossorigin", nil)
 	}))
-	return s.headers(s.Language(s.fromAnywhere(guard.Handler(next))))
+	return s.Headers(s.Language(s.fromAnywhere(guard.Handler(next))))
 }
 
 // fromAnywhere lets the forms that Options.Anonymous names through where a browser says nothing of where a form stood
@@ -138,7 +138,8 @@ func (s *Site) fromAnywhere(next http.Handler) http.Handler {
 // policy lets a page load from its own address only, and forbids inline scripts and styles.
 const policy = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-func (s *Site) headers(next http.Handler) http.Handler {
+// Headers sets the security headers of everything that is answered, errors and redirects too. Who answers may set stricter ones.
+func (s *Site) Headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
