@@ -59,6 +59,20 @@ func Where(v Viewer, alias string, firstArg int) (sql string, args []any) {
 	return "(" + strings.Join(conds, " AND ") + ")", w.args
 }
 
+// Hidden is a query of the ids of all matters that do not exist for v, because of whom they name: every Bar that forbids
+// knowing of a matter. Its placeholders are numbered from firstArg on and filled by args. It is empty if there is nobody
+// whom v must not meet.
+func Hidden(v Viewer, firstArg int) (sql string, args []any) {
+	w := where{next: firstArg}
+	near := w.never(v)
+	if near == "" {
+		return "", nil
+	}
+	return "SELECT m.id FROM matter m WHERE m.subject <> 0 AND m.subject IN (" + near + ")" +
+		" UNION ALL SELECT al.matter FROM allegation al WHERE al.official <> 0 AND al.official IN (" + near + ")" +
+		" UNION ALL SELECT pa.matter FROM party pa WHERE pa.official <> 0 AND pa.official IN (" + near + ")", w.args
+}
+
 // never is every Bar that forbids knowing of a matter, as the set of officials whom such a matter names: a list, or a
 // query that looks at nothing of the matter and is answered once; nothing if there is nobody.
 func (w *where) never(v Viewer) string {

@@ -29,8 +29,11 @@ func TestWhereAgreesWithCanSee(t *testing.T) {
 			w.checkPosts(t, db)
 			for _, v := range w.viewers {
 				got := list(t, db, v)
-				var want []int64
+				var want, hidden []int64
 				for _, f := range w.matters {
+					if bar, barred := access.Recused(v, f); barred && bar.Forbids == access.FromAll {
+						hidden = append(hidden, int64(f.ID))
+					}
 					if bar, barred := access.Recused(v, f); barred {
 						reasons[bar.Reason]++
 					}
@@ -39,6 +42,9 @@ func TestWhereAgreesWithCanSee(t *testing.T) {
 					if yes {
 						want = append(want, int64(f.ID))
 					}
+				}
+				if gone := hide(t, db, v); !slices.Equal(gone, hidden) {
+					t.Fatalf("viewer %+v\nkept from by SQL %v\nby check        %v", v, gone, hidden)
 				}
 				if !slices.Equal(got, want) {
 					t.Fatalf("viewer %+v\nsees by SQL %v\nby check   %v", v, got, want)
@@ -74,6 +80,19 @@ func (w drawn) checkPosts(t *rapid.T, db *store.DB) {
 
 func list(t *rapid.T, db *store.DB, v access.Viewer) []int64 {
 	cond, args := access.Where(v, "m", 2)
+	return matters(t, db, cond, args)
+}
+
+// hide lists what does not exist for somebody because of whom it names.
+func hide(t *rapid.T, db *store.DB, v access.Viewer) []int64 {
+	some, args := access.Hidden(v, 2)
+	if some == "" {
+		return nil
+	}
+	return matters(t, db, "m.id IN ("+some+")", args)
+}
+
+func matters(t *rapid.T, db *store.DB, cond string, args []any) []int64 {
 	var got []int64
 	err := db.Read(context.Background(), func(tx *store.Tx) error {
 		rows, err := tx.Query(context.Background(), `SELECT m.id FROM matter m WHERE m.id > $1 AND `+cond+` ORDER BY m.id`, append([]any{int64(0)}, args...)...)

@@ -121,6 +121,16 @@ const selectClosed = `SELECT m.id, m.body, m.kind, m.pack, m.state, MAX(COALESCE
 
 // Plan says what a request comes to now: the population at the newest published checkpoint, and the size of the draw.
 func (s *Samples) Plan(ctx context.Context, tx *store.Tx, r Request) (Plan, error) {
+	return s.plan(ctx, tx, r, nil)
+}
+
+// Preview is Plan as somebody may see it before it is recorded for everybody. What does not exist for them is not counted:
+// asked day by day, a number would tell whom a closed matter names that it was there.
+func (s *Samples) Preview(ctx context.Context, tx *store.Tx, v access.Viewer, r Request) (Plan, error) {
+	return s.plan(ctx, tx, r, func(firstArg int) (string, []any) { return access.Hidden(v, firstArg) })
+}
+
+func (s *Samples) plan(ctx context.Context, tx *store.Tx, r Request, without func(firstArg int) (string, []any)) (Plan, error) {
 	p := Plan{Request: r}
 	if err := r.check(); err != nil {
 		return p, err
@@ -138,7 +148,7 @@ func (s *Samples) Plan(ctx context.Context, tx *store.Tx, r Request) (Plan, erro
 	if err != nil {
 		return p, err
 	}
-	if p.Items, err = s.population(ctx, tx, tree, r, latest.Size); err != nil {
+	if p.Items, err = s.population(ctx, tx, tree, r, latest.Size, without); err != nil {
 		return p, err
 	}
 	if len(p.Items) == 0 {
@@ -180,8 +190,8 @@ func (r Request) check() error {
 	return fault.InvalidFields(wrong)
 }
 
-// population finds the closed matters a request names, in a log of the given size.
-func (s *Samples) population(ctx context.Context, tx *store.Tx, tree *register.Tree, r Request, size uint64) ([]Item, error) {
+// population finds the closed matters a request names, in a log of the given size, but those that a query names, if there is one.
+func (s *Samples) population(ctx context.Context, tx *store.Tx, tree *register.Tree, r Request, size uint64, without func(firstArg int) (string, []any)) ([]Item, error) {
 	query, args := selectClosed, []any{}
 	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
 	if r.Body != 0 {
@@ -198,6 +208,12 @@ func (s *Samples) population(ctx context.Context, tx *store.Tx, tree *register.T
 	}
 	if r.To != "" {
 		query += " AND m.closed <= " + arg(r.To)
+	}
+	if without != nil {
+		if hidden, more := without(len(args) + 1); hidden != "" {
+			query += " AND m.id NOT IN (" + hidden + ")"
+			args = append(args, more...)
+		}
 	}
 	query += " GROUP BY m.id, m.body, m.kind, m.pack, m.state HAVING MAX(COALESCE(e.idx, 9000000000000000)) <= " + arg(int64(size)) + " ORDER BY 6"
 	found, err := tx.Query(ctx, query, args...)

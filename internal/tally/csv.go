@@ -45,9 +45,16 @@ func (r *Result) WriteCSV(w io.Writer) error {
 
 // Harmless keeps a spreadsheet from calculating what a name says.
 func Harmless(s string) string {
-	// Some also take the wide forms of East Asian keyboards, and skip a line break before.
-	if s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
-		return "'" + s
+	var out strings.Builder
+	begins := true // a cell, here or where a spreadsheet may end one: many take a semicolon or a tab for the comma
+	for _, r := range s {
+		// Some also take the wide forms of East Asian keyboards, and skip a line break before.
+		if begins && strings.ContainsRune("=+-@\t\r\n＝＋－＠", r) {
+			out.WriteByte('\'')
+			begins = false
+		}
+		out.WriteRune(r)
+		begins = strings.ContainsRune(";\t\r\n", r) || begins && r == ' '
 	}
-	return s
+	return out.String()
 }

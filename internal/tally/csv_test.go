@@ -19,3 +19,17 @@ func TestCSVIsWhatTheFigureSays(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
 }
+
+// No spreadsheet calculates what a name says, whichever character it takes for the end of a cell.
+func TestNamesInACSVAreNoFormulas(t *testing.T) {
+	for _, tt := range []struct{ name, want string }{
+		{"", ""}, {"Mill Street", "Mill Street"}, {"Smith-Jones; a+b", "Smith-Jones; a+b"}, {"a=b", "a=b"},
+		{"=1+1", "'=1+1"}, {"+1", "'+1"}, {"-1", "'-1"}, {"@SUM(1)", "'@SUM(1)"}, {"\t=1", "'\t'=1"}, {"\r\n=1", "'\r'\n'=1"}, {"＝1", "'＝1"}, {"＋1", "'＋1"},
+		{"  =1+1", "  '=1+1"},
+		{"x;=1+1", "x;'=1+1"}, {"x; ＠SUM(1)", "x; '＠SUM(1)"}, {"x\t=1", "x\t'=1"}, {"x\n-1", "x\n'-1"}, {"a; =b; c; -d", "a; '=b; c; '-d"},
+	} {
+		if got := Harmless(tt.name); got != tt.want {
+			t.Errorf("Harmless(%q) = %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

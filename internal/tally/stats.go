@@ -22,7 +22,11 @@ type Request struct {
 	From    string         // first day (month, year) of receipt; empty: from the beginning
 	To      string         // last day (month, year); empty: without end
 	Words   *words.Speaker // for labels; nil: none
+	Without Matters        // that are left out as if there were none of them; nil: everything counts
 }
+
+// Matters is a query of ids of matters, with arguments numbered from a place on: access.Hidden for a viewer. Empty: none.
+type Matters func(firstArg int) (sql string, args []any)
 
 // Result is a figure.
 //
@@ -106,7 +110,18 @@ type query struct {
 	span  span
 	shape shape // what the rows are grouped by
 	tree  *register.Tree
+
+	without Matters // of the request, where something that is counted is among them
 }
+
+// which facts are counted, where some are to be left out.
+type which int
+
+const (
+	allFacts  which = iota
+	keptFacts       // those of matters that are not left out
+	goneFacts       // those that are
+)
 
 // shape is how values are grouped.
 type shape struct {
@@ -167,7 +182,27 @@ func (t *Tally) prepare(ctx context.Context, tx *store.Tx, req Request) (*query,
 				"dim": d, "measure": q.m.ID, "dims": strings.Join(q.m.Dimensions(), ", ")}}})
 		}
 	}
-	return q, nil
+	return q, q.leaveOut(ctx, tx)
+}
+
+// leaveOut finds out whether anything that is counted is to be left out: mostly nothing is, and the cells hold the answer.
+func (q *query) leaveOut(ctx context.Context, tx *store.Tx) error {
+	if q.req.Without == nil {
+		return nil
+	}
+	text, args := q.req.Without(2)
+	if text == "" {
+		return nil
+	}
+	var n int64
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM (SELECT 1 AS one FROM fact f WHERE f.measure = $1 AND f.matter IN (`+text+`) LIMIT 1) found`,
+		append([]any{q.m.ID}, args...)...).Scan(&n); err != nil {
+		return fmt.Errorf("tally: what is left out: %w", err)
+	}
+	if n > 0 {
+		q.without = q.req.Without
+	}
+	return nil
 }
 
 // Dimensions lists everything the measure can be broken down by.
@@ -194,7 +229,7 @@ func (q *query) rows(ctx context.Context, tx *store.Tx) (map[rowKey]int64, error
 	s := q.shape
 	s.targets = []int64{q.body}
 	if q.m.distinct() {
-		own, err := q.fromFacts(ctx, tx, s, q.span, true)
+		own, err := q.fromFacts(ctx, tx, s, q.span, true, keptFacts)
 		if err != nil {
 			return nil, err
 		}
@@ -217,18 +252,38 @@ func (q *query) rows(ctx context.Context, tx *store.Tx) (map[rowKey]int64, error
 	return values, nil
 }
 
-// values reads from cells what can be read there, and counts the rest from facts.
+// values are all values less what is left out. Of distinct things that cannot be taken away again: one who is left out
+// here may be counted for something else.
 func (q *query) values(ctx context.Context, tx *store.Tx, s shape) (map[rowKey]int64, error) {
+	switch {
+	case q.without == nil:
+		return q.allValues(ctx, tx, s)
+	case q.m.distinct():
+		return q.fromFacts(ctx, tx, s, q.span, false, keptFacts)
+	}
+	values, err := q.allValues(ctx, tx, s)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := q.fromFacts(ctx, tx, s, q.span, false, goneFacts)
+	for k, v := range gone {
+		values[k] -= v
+	}
+	return values, err
+}
+
+// allValues reads from cells what can be read there, and counts the rest from facts.
+func (q *query) allValues(ctx context.Context, tx *store.Tx, s shape) (map[rowKey]int64, error) {
 	firstYear, lastYear, hasYears, edges := q.span.parts()
 	if !q.inCells(s, hasYears, firstYear == lastYear, len(edges) > 0) {
-		return q.fromFacts(ctx, tx, s, q.span, false)
+		return q.fromFacts(ctx, tx, s, q.span, false, allFacts)
 	}
 	ready, counted, err := q.kept(ctx, tx, s)
 	if err != nil {
 		return nil, err
 	}
 	s.targets = counted
-	values, err := q.fromFacts(ctx, tx, s, q.span, false)
+	values, err := q.fromFacts(ctx, tx, s, q.span, false, allFacts)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +292,7 @@ func (q *query) values(ctx context.Context, tx *store.Tx, s shape) (map[rowKey]i
 		return nil, err
 	}
 	for _, edge := range edges {
-		more, err := q.fromFacts(ctx, tx, s, edge, false)
+		more, err := q.fromFacts(ctx, tx, s, edge, false, allFacts)
 		if err != nil {
 			return nil, err
 		}
@@ -360,7 +415,7 @@ func (q *query) fromCells(ctx context.Context, tx *store.Tx, s shape, firstYear,
 }
 
 // fromFacts counts the facts at or below the targets, or, if exactly, at the targets themselves.
-func (q *query) fromFacts(ctx context.Context, tx *store.Tx, s shape, sp span, exactly bool) (map[rowKey]int64, error) {
+func (q *query) fromFacts(ctx context.Context, tx *store.Tx, s shape, sp span, exactly bool, some which) (map[rowKey]int64, error) {
 	values := map[rowKey]int64{}
 	seen := map[rowKey]map[int64]bool{}
 	count := func(r *store.Rows) error {
@@ -398,7 +453,7 @@ func (q *query) fromFacts(ctx context.Context, tx *store.Tx, s shape, sp span, e
 		return nil
 	}
 	for part := range slices.Chunk(s.targets, idsAtOnce) {
-		text, args := q.factsText(s, sp, exactly, part)
+		text, args := q.factsText(s, sp, exactly, some, part)
 		rows, err := tx.Query(ctx, text, args...)
 		if err != nil {
 			return nil, fmt.Errorf("tally: facts: %w", err)
@@ -411,7 +466,7 @@ func (q *query) fromFacts(ctx context.Context, tx *store.Tx, s shape, sp span, e
 }
 
 // factsText is the statement that reads facts, those alike together.
-func (q *query) factsText(s shape, sp span, exactly bool, targets []int64) (string, []any) {
+func (q *query) factsText(s shape, sp span, exactly bool, some which, targets []int64) (string, []any) {
 	when := `''`
 	switch {
 	case s.month:
@@ -449,6 +504,11 @@ func (q *query) factsText(s shape, sp span, exactly bool, targets []int64) (stri
 	if !sp.all() {
 		lo, hi := sp.bounds()
 		cond += ` AND f.received >= ` + arg(lo) + ` AND f.received < ` + arg(hi)
+	}
+	if q.without != nil && some != allFacts {
+		text, more := q.without(len(args) + 1)
+		args = append(args, more...)
+		cond += ` AND f.matter ` + map[which]string{keptFacts: `NOT IN`, goneFacts: `IN`}[some] + ` (` + text + `)`
 	}
 	fields := []string{body, when, dims, `f.official`}
 	text := `SELECT ` + strings.Join(fields, ", ") + `, SUM(f.amount)` + from + cond

@@ -343,6 +343,9 @@ func (o *office) brute(req Request) (map[string]int64, int64, int64) {
 	}
 	for _, st := range o.states {
 		m := st.Matter
+		if req.Without != nil && left(m.ID) {
+			continue
+		}
 		name := m.Pack[:1]
 		own := m.Concerned
 		if own == 0 {
@@ -456,9 +459,21 @@ var requests = []Request{
 	{Measure: "officials", From: "2019", To: "2020", By: []string{"year"}},
 }
 
+// left tells which matters are left out of a figure, and leaveOut says it in SQL.
+func left(id ref.MatterID) bool { return id%5 == 2 }
+
+func leaveOut(firstArg int) (string, []any) {
+	return fmt.Sprintf("SELECT id FROM matter WHERE id %% $%d = $%d", firstArg, firstArg+1), []any{int64(5), int64(2)}
+}
+
 func (o *office) checkAgainstBrute() {
 	o.t.Helper()
+	all := slices.Clone(requests)
 	for _, req := range requests {
+		req.Without = leaveOut
+		all = append(all, req)
+	}
+	for _, req := range all {
 		got := o.stats(req)
 		want, total, imported := o.brute(req)
 		values := map[string]int64{}
@@ -786,9 +801,12 @@ func TestTraceNamesTheMattersBehindAValue(t *testing.T) {
 			o.record(o.randomMatter(rng))
 		}
 		o.catchUp()
-		for _, req := range requests {
+		for i, req := range requests {
 			if strings.HasPrefix(req.Measure, "officials") {
 				continue // there, values count officials and not matters
+			}
+			if i%2 == 0 {
+				req.Without = leaveOut
 			}
 			for _, row := range o.stats(req).Rows {
 				var sum int64

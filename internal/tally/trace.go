@@ -117,6 +117,11 @@ func (q *query) traceText(req TraceRequest) (string, []any, error) {
 	case body != 0:
 		conds = append(conds, `f.body IN (SELECT body FROM body_above WHERE above = `+arg(body)+`)`)
 	}
+	if q.without != nil {
+		text, more := q.without(len(args) + 1)
+		args = append(args, more...)
+		conds = append(conds, `f.matter NOT IN (`+text+`)`)
+	}
 	see, seeArgs := req.See("m", len(args)+1)
 	args = append(args, seeArgs...)
 	conds = append(conds, `(`+see+`)`)

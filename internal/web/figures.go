@@ -134,7 +134,7 @@ func (s *Server) answer(ctx context.Context, tx *store.Tx, v access.Viewer, say 
 		res, err := figures.Release(ctx, tx, tally.ReleaseRequest{Measure: a.measure, By: a.by, Body: a.body, From: a.from, To: a.to, Source: a.source, Words: say})
 		return figureAnswer{Released: res}, err
 	}
-	res, err := exactFigure(ctx, tx, figures, say, a)
+	res, err := exactFigure(ctx, tx, figures, say, v, a)
 	out := figureAnswer{Released: tally.Released{Result: res, Known: true}, exact: true}
 	if err != nil {
 		return out, err
@@ -150,14 +150,14 @@ func (s *Server) answer(ctx context.Context, tx *store.Tx, v access.Viewer, say 
 }
 
 // exactFigure asks for a figure and, where only one source is wanted, keeps that.
-func exactFigure(ctx context.Context, tx *store.Tx, figures *tally.Tally, say *words.Speaker, a figureAsk) (tally.Result, error) {
-	req := tally.Request{Measure: a.measure, By: a.by, Body: a.body, From: a.from, To: a.to, Words: say}
+func exactFigure(ctx context.Context, tx *store.Tx, figures *tally.Tally, say *words.Speaker, v access.Viewer, a figureAsk) (tally.Result, error) {
+	req := tally.Request{Measure: a.measure, By: a.by, Body: a.body, From: a.from, To: a.to, Words: say, Without: hiddenFrom(v)}
 	if a.source == "" || slices.Contains(a.by, tally.Imported) {
 		res, err := figures.Stats(ctx, tx, req)
 		if err == nil && a.source != "" {
 			at := slices.Index(a.by, tally.Imported)
 			res.Rows = slices.DeleteFunc(res.Rows, func(row tally.Row) bool { return row.Key[at] != a.source })
-			res.Total, err = sourceTotal(ctx, tx, figures, a)
+			res.Total, err = sourceTotal(ctx, tx, figures, v, a)
 		}
 		return res, err
 	}
@@ -173,12 +173,12 @@ func exactFigure(ctx context.Context, tx *store.Tx, figures *tally.Tally, say *w
 		row.Key, row.Labels = row.Key[:last], row.Labels[:last]
 	}
 	res.By = res.By[:last]
-	res.Total, err = sourceTotal(ctx, tx, figures, a)
+	res.Total, err = sourceTotal(ctx, tx, figures, v, a)
 	return res, err
 }
 
-func sourceTotal(ctx context.Context, tx *store.Tx, figures *tally.Tally, a figureAsk) (int64, error) {
-	res, err := figures.Stats(ctx, tx, tally.Request{Measure: a.measure, By: []string{tally.Imported}, Body: a.body, From: a.from, To: a.to})
+func sourceTotal(ctx context.Context, tx *store.Tx, figures *tally.Tally, v access.Viewer, a figureAsk) (int64, error) {
+	res, err := figures.Stats(ctx, tx, tally.Request{Measure: a.measure, By: []string{tally.Imported}, Body: a.body, From: a.from, To: a.to, Without: hiddenFrom(v)})
 	if err != nil {
 		return 0, err
 	}
@@ -188,6 +188,12 @@ func sourceTotal(ctx context.Context, tx *store.Tx, figures *tally.Tally, a figu
 		}
 	}
 	return 0, nil
+}
+
+// hiddenFrom leaves out of exact figures what does not exist for the reader: a number that is one more than the matters they
+// find would tell somebody whom a matter names that it is there, and, broken down, which.
+func hiddenFrom(v access.Viewer) tally.Matters {
+	return func(firstArg int) (string, []any) { return access.Hidden(v, firstArg) }
 }
 
 // figureMeasure finds the measure and whether the reader may know of it: a measure that is not public exists only for those

@@ -60,7 +60,7 @@ func (s *Server) figureMatters(w http.ResponseWriter, r *http.Request) error {
 			return fault.New(fault.Forbidden, "figures.trace.forbidden", nil)
 		}
 		req := tally.TraceRequest{Key: slices.Clone(key), After: ref.MatterID(after), Limit: traceSize,
-			Request: tally.Request{Measure: a.measure, By: slices.Clone(a.by), Body: a.body, From: a.from, To: a.to, Words: say},
+			Request: tally.Request{Measure: a.measure, By: slices.Clone(a.by), Body: a.body, From: a.from, To: a.to, Words: say, Without: hiddenFrom(v)},
 			See:     func(alias string, first int) (string, []any) { return access.Where(v, alias, first) }}
 		if a.source != "" && !slices.Contains(a.by, tally.Imported) {
 			req.By, req.Key = append(req.By, tally.Imported), append(req.Key, a.source)

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,25 @@ func TestADrawFromTheDefinitionToTheResult(t *testing.T) {
 		if missing := o.Book.Missing(); len(missing) > 0 {
 			t.Errorf("texts that are not there: %v", missing)
 		}
+	})
+}
+
+// What a draw would come to is counted without the matters that do not exist for whoever asks.
+func TestAPreviewOfADrawCountsNothingThatDoesNotExistForTheReader(t *testing.T) {
+	world.Each(t, func(t *testing.T, db *store.DB) {
+		o := journey.Open(t, db)
+		o.StartLog()
+		near, far := o.As("supervisor"), o.As("regional supervisor")
+		closedReports(t, o, 2)
+		intake, reviewer := o.As("intake officer"), o.As("reviewer")
+		r := taken(t, intake)
+		intake.Fill(at(r, "act", "screen"), "severity", "low", "allegations.0.conduct", conduct(t, intake, r), "allegations.0.official", o.Vale.String()).Is(http.StatusOK)
+		intake.Fill(at(r, "act", "decline"), "reason_code", "no-conduct", "reasons", "She wants the judgment changed.").Is(http.StatusOK)
+		reviewer.Fill(at(r, "act", "uphold"), "answer", "We cannot change a judgment.").Is(http.StatusOK)
+		near.Post("/staff/account/ties", url.Values{"q": {"vale"}, "other": {o.Vale.String()}, "kind": {"relative"}}).Is(http.StatusOK)
+		const preview = "/staff/inspections/new?body=town&what=report&share=20&sure=60"
+		until(t, far, preview, "3 closed matters fit")
+		near.Get(preview).Is(http.StatusOK).Sees("2 closed matters fit")
 	})
 }
 

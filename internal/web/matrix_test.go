@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand"
 	"net/http"
 	"net/http/httptest"
@@ -39,6 +40,7 @@ const (
 	refused answer = "refused" // 403: there is, and it is not theirs
 	letIn   answer = "let in"  // whatever else: a page, or what is wrong with what was sent
 	toDoor  answer = "to the door"
+	toCode  answer = "asked for the receipt code"
 )
 
 func answerOf(w *httptest.ResponseRecorder) answer {
@@ -49,6 +51,8 @@ func answerOf(w *httptest.ResponseRecorder) answer {
 		return refused
 	case w.Code == http.StatusSeeOther && strings.HasPrefix(w.Header().Get("Location"), "/staff/sign-in"):
 		return toDoor
+	case w.Code == http.StatusSeeOther && w.Header().Get("Location") == "/follow?opened":
+		return toCode
 	}
 	return letIn
 }
@@ -69,10 +73,21 @@ type person struct {
 	idle    []ref.OfficialID // … may be known of, and nothing more
 	cookies []*http.Cookie
 	keys    *vault.Keys
+	visits  ref.MatterID // the report whose receipt code this person came with
 }
 
 func (p *person) holds(duty string) bool {
 	return slices.ContainsFunc(p.grants, func(g held) bool { return g.duty == duty })
+}
+
+// sees is what one of their duties lets them see of matters; nothing for those who only read, audit or administer.
+func (p *person) sees() string {
+	for _, g := range p.grants {
+		if dutySees[g.duty] != "" {
+			return dutySees[g.duty]
+		}
+	}
+	return ""
 }
 
 // bodies of journey's world, each with those above it.
@@ -89,6 +104,7 @@ type subject struct {
 	body, desk, deskBody, concerned string
 	named                           []ref.OfficialID
 	involved                        []ref.AccountID
+	copied                          bool // it has no history
 }
 
 func meets(a, b []ref.OfficialID) bool {
@@ -292,12 +308,19 @@ func init() {
 		"GET /staff/matters/{ref}/related", "GET /staff/matters/{ref}/messages")
 	rowsOf(on(access.ActNote), "GET /staff/matters/{ref}/note", "POST /staff/matters/{ref}/note")
 	rowsOf(on(access.ActLink), "GET /staff/matters/{ref}/link", "POST /staff/matters/{ref}/link")
-	// Where several things that may not all be so decide: whether they are let in is for the pages' own tests; nobody who may
-	// not know of the matter is.
-	rowsOf(unknownAreKeptOut, "GET /staff/matters/{ref}/proof/{n}", "GET /staff/matters/{ref}/proof/{n}/file", "GET /staff/matters/{ref}/done/{n}",
-		"POST /staff/matters/{ref}/open", "GET /staff/matters/{ref}/files", "POST /staff/matters/{ref}/files", "POST /staff/matters/{ref}/files/begin",
-		"GET /staff/matters/{ref}/files/{id}", "PATCH /staff/matters/{ref}/files/{id}", "POST /staff/matters/{ref}/files/{id}/drop",
-		"GET /staff/matters/{ref}/files/{id}/original", "GET /staff/matters/{ref}/files/{id}/copy")
+	rowsOf(on(access.ActKnow), "GET /staff/matters/{ref}/files")
+	rowsOf(func(p *person, m *subject) answer {
+		if a := on(access.ActKnow)(p, m); a != letIn || !m.copied {
+			return a
+		}
+		return missing // what was never recorded cannot be proved
+	}, "GET /staff/matters/{ref}/proof/{n}", "GET /staff/matters/{ref}/proof/{n}/file")
+	rowsOf(neverThere, "GET /staff/matters/{ref}/files/{id}/original", "GET /staff/matters/{ref}/files/{id}/copy") // see things for files that are
+	// Whether they are let in depends on more than the table: on what is there, and in which state. Nobody is who may not write, or
+	// may not know of the matter.
+	rowsOf(unlessRefused, "POST /staff/matters/{ref}/files", "POST /staff/matters/{ref}/files/begin", "GET /staff/matters/{ref}/files/{id}",
+		"PATCH /staff/matters/{ref}/files/{id}", "POST /staff/matters/{ref}/files/{id}/drop")
+	rowsOf(unknownAreKeptOut, "GET /staff/matters/{ref}/done/{n}", "POST /staff/matters/{ref}/open")
 	rowsOf(func(p *person, _ *subject) answer { // T1, T2, T3
 		switch {
 		case p.account == 0:
@@ -316,26 +339,6 @@ func init() {
 		}
 		return missing
 	}, "GET /staff/inspections")
-	rowsOf(byItsDoor("somebody else's tests: things that this world has none of, so that nobody finds them"),
-		"GET /staff/inspections/new", "POST /staff/inspections/new", "GET /staff/inspections/{number}", "POST /staff/inspections/{number}",
-		"GET /inspections/{number}", "GET /inspections/{number}/{file}", "GET /.well-known/security.txt", "POST /receipt", "POST /receipt/proof", "POST /receipt/proof/file",
-		"GET /follow/proof", "GET /follow/proof/file", "GET /follow/notices", "POST /follow/notices", "GET /follow/act/{action}", "POST /follow/act/{action}",
-		"GET /follow/files", "POST /follow/files", "GET /follow/files/details", "POST /follow/files/begin", "GET /follow/files/{id}", "PATCH /follow/files/{id}",
-		"POST /follow/files/{id}/drop", "GET /staff/sign-in/code", "POST /staff/sign-in/code", "GET /invite/{token}", "POST /invite/{token}",
-		"GET /staff/sign-in/browser/{token}", "POST /staff/sign-in/browser/{token}", "GET /admin/accounts/{id}/browser", "POST /admin/accounts/{id}/browser",
-		"POST /staff/sign-in/passkey/ask", "POST /staff/sign-in/passkey", "GET /staff/sign-in/elsewhere", "GET /staff/sign-in/elsewhere/back",
-		"GET /staff/account/elsewhere", "GET /staff/account/elsewhere/remove", "POST /staff/account/elsewhere/remove",
-		"GET /staff/account/passkeys/{key}", "POST /staff/account/passkeys/{key}", "GET /staff/account/passkeys/{key}/remove", "POST /staff/account/passkeys/{key}/remove",
-		"GET /staff/account/phrase", "POST /staff/account/phrase", "GET /staff/account/phrase/remove", "POST /staff/account/phrase/remove", "GET /staff/account/code", "POST /staff/account/code",
-		"GET /staff/account/code/remove", "POST /staff/account/code/remove", "GET /staff/account/recovery", "POST /staff/account/recovery",
-		"GET /staff/account/tokens/{token}/remove", "POST /staff/account/tokens/{token}/remove", "GET /staff/duties/answer", "POST /staff/duties/answer",
-		"GET /staff/assign", "POST /staff/assign", "GET /staff/arrivals/step", "POST /staff/arrivals/step", "GET /staff/new/{kind}", "POST /staff/new/{kind}",
-		"POST /staff/account/ties/{id}/end", "GET /staff/desks", "POST /staff/desks", "GET /staff/search", "POST /staff/search", "GET /staff/account/notices", "POST /staff/account/notices",
-		"POST /staff/account/passkeys/ask", "POST /staff/account/passkeys/new/ask", "GET /figures/{measure}/matters",
-		"GET /admin/accounts/{id}/elsewhere", "POST /admin/accounts/{id}/elsewhere", "GET /admin/accounts/{id}/revoke", "POST /admin/accounts/{id}/revoke",
-		"GET /admin/accounts/{id}/password", "POST /admin/accounts/{id}/password", "GET /admin/accounts/{id}/active", "POST /admin/accounts/{id}/active",
-		"GET /admin/accounts/{id}/invite", "POST /admin/accounts/{id}/invite", "GET /admin/accounts/{id}/uninvite", "POST /admin/accounts/{id}/uninvite",
-		"GET /admin/accounts/{id}/tokens/{token}/remove", "POST /admin/accounts/{id}/tokens/{token}/remove", "POST /admin/settings")
 	// The steps have their own walk through the table: see everyStep.
 	rowsOf(nil, "GET /staff/matters/{ref}/act/{action}", "POST /staff/matters/{ref}/act/{action}")
 }
@@ -353,9 +356,22 @@ func unknownAreKeptOut(p *person, m *subject) answer {
 	return anything
 }
 
-// byItsDoor is for routes that say no more here than their door: strangers never come through one that is not theirs.
-func byItsDoor(string) func(p *person, m *subject) answer {
-	return func(*person, *subject) answer { return anything }
+// unlessRefused is row N of what is added to a file.
+func unlessRefused(p *person, m *subject) answer {
+	if p.account == 0 {
+		return toDoor
+	}
+	if a := p.may(access.ActNote, m); a != letIn {
+		return a
+	}
+	return anything
+}
+
+func neverThere(p *person, _ *subject) answer {
+	if p.account == 0 {
+		return toDoor
+	}
+	return missing
 }
 
 // matrix is the world the model is held to.
@@ -366,8 +382,12 @@ type matrix struct {
 	people  []*person
 	codes   map[ref.BodyID]string
 	matters []*subject
+	copies  map[ref.MatterID]bool
+	ids     []ref.MatterID // of the walk
 	rnd     *rand.Rand
 	brook   ref.OfficialID // Constable Brook, Other Town Police
+
+	receipts map[ref.MatterID]ref.ReceiptCode // of reports that somebody can come back to
 }
 
 func TestAccessMatrix(t *testing.T) {
@@ -378,10 +398,14 @@ func TestAccessMatrix(t *testing.T) {
 	}
 	world.Each(t, func(t *testing.T, db *store.DB) {
 		o := journey.Open(t, db)
-		m := &matrix{Office: o, t: t, pack: o.Office.Active(), codes: map[ref.BodyID]string{}, rnd: rand.New(rand.NewSource(11))}
+		m := &matrix{Office: o, t: t, pack: o.Office.Active(), codes: map[ref.BodyID]string{}, receipts: map[ref.MatterID]ref.ReceiptCode{}, copies: map[ref.MatterID]bool{}, rnd: rand.New(rand.NewSource(11))}
+		thePack = m.pack
+		o.StartLog()
+		drawn(t, o)
 		m.populate()
 		m.generate(db.Dialect() == store.SQLite)
 		m.lists()
+		m.things()
 		m.answers(db.Dialect() != store.SQLite)
 	})
 }
@@ -436,20 +460,24 @@ func (m *matrix) populate() {
 		}
 		return nil
 	})
+	hash, err := m.Accounts.HashPassword(m.t.Context(), journey.Password)
+	m.must(err)
+	m.hire(more, &hash)
+	m.hire(managed, nil)
 	never := map[string][]ref.OfficialID{"named officer": {m.Vale}, "second intake officer": {m.Vale}, "regional inspector": {m.Vale}, "inspector": {m.brook}}
 	idle := map[string][]ref.OfficialID{"second investigator": {m.Vale}}
 	m.people = []*person{{name: "stranger"}}
-	names := make([]string, 0, len(journey.People))
-	for name := range journey.People {
-		names = append(names, name)
-	}
+	people := map[string][]string{}
+	maps.Copy(people, journey.People)
+	maps.Copy(people, more)
+	names := slices.Collect(maps.Keys(people))
 	slices.Sort(names)
 	for _, name := range names {
 		if name == "newcomer" { // whom administrators manage here, and who is shut out by that
 			continue
 		}
 		p := &person{name: name, account: m.Account[name], never: never[name], idle: idle[name]}
-		for _, g := range journey.People[name] {
+		for _, g := range people[name] {
 			duty, body, _ := strings.Cut(g, "@")
 			p.grants = append(p.grants, held{duty, body})
 		}
@@ -498,7 +526,7 @@ func (m *matrix) send(p *person, method, path string, form url.Values) *httptest
 func (m *matrix) generate(long bool) {
 	tries := 900
 	if !long {
-		tries = 300
+		tries = 500
 	}
 	ctx := m.t.Context()
 	var ids []ref.MatterID
@@ -516,42 +544,43 @@ func (m *matrix) generate(long bool) {
 		reached[s.Matter.Kind+"."+s.Matter.State] = true
 		if !slices.Contains(ids, s.Matter.ID) {
 			ids = append(ids, s.Matter.ID)
+			m.ids = ids
 		}
 	}
-	open := func() {
-		kinds := []string{"report", "report", "self-report"}
+	open := func(kinds ...string) {
 		k := m.pack.Kind(kinds[m.rnd.Intn(len(kinds))])
-		cmd := matter.OpenCmd{Kind: k.ID, Fields: m.values(k.Fields, matter.State{}, nil), Actor: journal.Actor{Duty: "reporter"}, Via: journal.ViaWeb, Code: ref.NewReceiptCode()}
+		fields := m.values(k.Fields, matter.State{}, nil)
+		if len(kinds) == 1 { // about a station of the town, and nobody in particular
+			fields["body"] = "mill-street"
+			delete(fields, "official")
+		}
+		cmd := matter.OpenCmd{Kind: k.ID, Fields: fields, Actor: journal.Actor{Duty: "reporter"}, Via: journal.ViaWeb, Code: ref.NewReceiptCode()}
 		var s matter.State
 		if err := m.DB.Tx(ctx, func(tx *store.Tx) (err error) { s, err = m.Engine.Open(ctx, tx, cmd); return err }); err == nil {
 			note(s)
+			m.receipts[s.Matter.ID] = cmd.Code
 		}
 	}
 	for i := range tries {
 		if i%25 == 0 || len(ids) < 3 {
-			open()
+			open("report", "report", "self-report")
 			continue
 		}
-		id := ids[max(0, len(ids)-1-m.rnd.Intn(8))]
-		s := m.MatterState(id)
-		k := m.pack.Kind(s.Matter.Kind)
-		from := k.ActionsFrom(s.Matter.State)
-		if len(from) == 0 {
+		s, a := m.choose(ids, reached)
+		if a == nil {
 			continue
 		}
-		a := from[m.rnd.Intn(len(from))]
-		for range 4 { // rather onward, and to where nobody was
-			if a.To != "" && !reached[k.ID+"."+a.To] {
-				break
-			}
-			a = from[m.rnd.Intn(len(from))]
-		}
+		id, k := s.Matter.ID, m.pack.Kind(s.Matter.Kind)
 		p := m.people[1+m.rnd.Intn(len(m.people)-1)]
-		for range 40 {
-			if slices.ContainsFunc(p.grants, func(g held) bool { return takes(a, g.duty) }) {
-				break
+		// Mostly somebody whose step it is by the table; the engine says whether that is so.
+		x, fit := m.look(s), []*person(nil)
+		for _, q := range m.people[1:] {
+			if q.step(a, x) == letIn {
+				fit = append(fit, q)
 			}
-			p = m.people[1+m.rnd.Intn(len(m.people)-1)]
+		}
+		if len(fit) > 0 && i%10 != 0 {
+			p = fit[m.rnd.Intn(len(fit))]
 		}
 		cmd := matter.ActCmd{Matter: id, Action: a.ID, Fields: m.values(a.Fields, s, p), Viewer: viewers[p.account], Keys: p.keys, Via: journal.ViaWeb}
 		if d := m.pack.Duty(a.By[0]); d.Actor != pack.ActorAccount && len(a.RecordedBy) == 0 {
@@ -586,20 +615,43 @@ func (m *matrix) generate(long bool) {
 		}
 	}
 	m.t.Logf("%d of %d states reached by the engine, in %d matters", walked, all, len(ids))
-	if long && walked < 12 {
+	if walked < 20 {
 		m.t.Errorf("the walk did not get about: %v\n%v", reached, failed)
 	}
 	if n := m.overdue(ids); n == 0 {
 		m.t.Error("no matter is overdue")
 	}
+	untouched := len(ids)
+	open("report")
+	open("report")
 	seen := map[string]int{}
-	for _, id := range ids {
+	for i, id := range ids {
 		s := m.MatterState(id)
-		if state := fmt.Sprint(s.Matter.Kind, s.Matter.State); seen[state] == 0 || len(seen) < 6 {
+		if state := fmt.Sprint(s.Matter.Kind, s.Matter.State); seen[state] == 0 || len(seen) < 6 || i >= untouched {
 			seen[state]++
 			m.matters = append(m.matters, m.look(s))
 		}
 	}
+}
+
+// choose picks a matter and a step of it: rather one that leads to where nobody was.
+func (m *matrix) choose(ids []ref.MatterID, reached map[string]bool) (s matter.State, a *pack.Action) {
+	for range 12 {
+		s = m.MatterState(ids[m.rnd.Intn(len(ids))])
+		k := m.pack.Kind(s.Matter.Kind)
+		from := k.ActionsFrom(s.Matter.State)
+		if len(from) == 0 {
+			continue
+		}
+		a = from[m.rnd.Intn(len(from))]
+		m.rnd.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
+		for _, b := range from {
+			if b.To != "" && !reached[k.ID+"."+b.To] && m.rnd.Intn(4) > 0 {
+				return s, b
+			}
+		}
+	}
+	return s, a
 }
 
 // MatterState loads a matter.
@@ -611,7 +663,7 @@ func (m *matrix) MatterState(id ref.MatterID) (s matter.State) {
 
 func (m *matrix) look(s matter.State) *subject {
 	x := &subject{s: s, kind: m.pack.Kind(s.Matter.Kind), body: m.codes[s.Matter.Body], desk: s.Matter.Desk, deskBody: m.codes[s.Matter.DeskBody],
-		concerned: m.codes[s.Matter.Concerned], named: s.Named()}
+		concerned: m.codes[s.Matter.Concerned], named: s.Named(), copied: m.copies[s.Matter.ID]}
 	for _, a := range s.Assigned {
 		x.involved = append(x.involved, a.Account)
 	}
@@ -679,6 +731,7 @@ func (m *matrix) put(ids []ref.MatterID, k *pack.Kind, st *pack.State) ref.Matte
 			SELECT $1, no, official, described, body, rank, conduct, category, time, place, finding, standard, outcome, data FROM allegation WHERE matter = $2`, id, int64(from))
 		return err
 	})
+	m.copies[ref.MatterID(id)] = true
 	return ref.MatterID(id)
 }
 
@@ -707,7 +760,19 @@ func (m *matrix) values(fields []pack.Field, s matter.State, by *person) matter.
 			l := m.pack.List(f.List)
 			v[f.ID] = l.Values[m.rnd.Intn(len(l.Values))].ID
 		case pack.TypeAccount:
-			v[f.ID] = m.people[1+m.rnd.Intn(len(m.people)-1)].account.String()
+			var fit []*person // whoever is at a desk that the matter may go to from here
+			for _, a := range m.pack.Kind(s.Matter.Kind).ActionsFrom(s.Matter.State) {
+				to := m.pack.Kind(s.Matter.Kind).State(a.To)
+				for _, p := range m.people[1:] {
+					if to != nil && slices.Contains(p.grants, held{to.Desk, m.codes[s.Matter.Body]}) {
+						fit = append(fit, p)
+					}
+				}
+			}
+			if len(fit) == 0 {
+				fit = m.people[1:]
+			}
+			v[f.ID] = fit[m.rnd.Intn(len(fit))].account.String()
 		case pack.TypeOutcome:
 			v[f.ID] = one("warning", "dismissal")
 		case pack.TypePeriod:
@@ -740,7 +805,15 @@ func (m *matrix) values(fields []pack.Field, s matter.State, by *person) matter.
 			v[f.ID] = int64(1)
 		case pack.TypeRank:
 			v[f.ID] = "staff"
-		case pack.TypeMatter, pack.TypeEarlier, pack.TypeQuestionnaire, pack.TypeName, pack.TypeContact:
+		case pack.TypeName, pack.TypeContact:
+			v[f.ID] = "Robin Heron, robin@heron.example"
+		case pack.TypeMatter:
+			for range 20 {
+				if o := m.MatterState(m.ids[m.rnd.Intn(len(m.ids))]); o.Matter.Kind == s.Matter.Kind && o.Matter.ID != s.Matter.ID && o.Matter.Final == 0 {
+					v[f.ID] = string(o.Matter.Ref)
+				}
+			}
+		case pack.TypeEarlier, pack.TypeQuestionnaire:
 		default:
 			v[f.ID] = "A marker: heron."
 		}
@@ -811,19 +884,19 @@ func (m *matrix) answers(few bool) {
 					continue
 				}
 				for j, x := range m.matters {
-					if few && (i+j)%6 != 0 || p.account == 0 && j > 2 { // the door is the same whatever lies behind it
+					if few && (i+j)%6 != 0 || p.account == 0 && j > 2 || p.sees() == "" && (i+j+n)%5 != 0 { // the door is the same whatever lies behind it
 						continue
 					}
 					// Whoever is kept out is kept out in every state. Pages that are shown are dear: those behind the same row
 					// of the table as another one, or no row, are tried in some states with each person.
-					if p.account != 0 && p.know(x) && (i+j+n)%4 != 0 && (model[r.Pattern](p, x) == anything || slices.Contains(tabs, path)) {
+					if p.account != 0 && p.know(x) && (i+j+n)%6 != 0 && (model[r.Pattern](p, x) == anything || slices.Contains(tabs, path)) {
 						continue
 					}
 					m.check(p, x, r, method, path)
 				}
 			}
 			for j, x := range m.matters {
-				if (!few || (i+j)%6 == 0) && (p.account != 0 || j < 3) {
+				if (!few || (i+j)%6 == 0) && (p.account != 0 || j < 3) && (p.sees() != "" || (i+j)%5 == 0) {
 					m.everyStep(p, x, i+j)
 				}
 			}
@@ -836,7 +909,8 @@ func (m *matrix) answers(few bool) {
 }
 
 // tabs are parts of a matter behind the same row as its first page.
-var tabs = []string{"/staff/matters/{ref}/people", "/staff/matters/{ref}/timeline", "/staff/matters/{ref}/related", "/staff/matters/{ref}/messages"}
+var tabs = []string{"/staff/matters/{ref}/people", "/staff/matters/{ref}/timeline", "/staff/matters/{ref}/related", "/staff/matters/{ref}/messages",
+	"/staff/matters/{ref}/files", "/staff/matters/{ref}/proof/{n}", "/staff/matters/{ref}/proof/{n}/file"}
 
 // wrongMethods asks with a method that no route has: each person with another one.
 func (m *matrix) wrongMethods(p *person, path string, turn int) {
@@ -865,7 +939,7 @@ func (m *matrix) address(path string, x *subject) string {
 	case strings.HasPrefix(path, "/staff/officials/"):
 		fill = append(fill, "{id}", m.Vale.String())
 	case strings.HasPrefix(path, "/admin/accounts/"):
-		fill = append(fill, "{id}", m.Account["newcomer"].String())
+		fill = append(fill, "{id}", m.Account["new hire"].String())
 	default:
 		fill = append(fill, "{id}", "1")
 	}
@@ -906,12 +980,15 @@ func (m *matrix) check(p *person, x *subject, r web.Route, method, path string) 
 // nothingOf holds a page to showing nothing of matters that its reader may not know of: not even their reference.
 func (m *matrix) nothingOf(p *person, where string, w *httptest.ResponseRecorder) {
 	body := w.Body.String()
-	onlyAdmin := p.account == 0 || !slices.ContainsFunc(p.grants, func(g held) bool { return dutySees[g.duty] != "" })
+	if i := strings.LastIndex(body, "<!--"); i >= 0 {
+		body = body[:i] // what pads a page is noise, in which any short word turns up some day
+	}
+	onlyAdmin := p.account == 0 && p.visits == 0 || p.account != 0 && !slices.ContainsFunc(p.grants, func(g held) bool { return dutySees[g.duty] != "" })
 	if onlyAdmin && strings.Contains(body, "heron") {
 		m.t.Errorf("%s reads content at %s", p.name, where)
 	}
 	for _, x := range m.matters {
-		if strings.Contains(body, string(x.s.Matter.Ref)) && !p.know(x) && !strings.Contains(where, "{ref}") {
+		if strings.Contains(body, string(x.s.Matter.Ref)) && !p.know(x) && p.visits != x.s.Matter.ID && !strings.Contains(where, "{ref}") {
 			m.t.Errorf("%s finds the reference of a %s they may not know of at %s", p.name, x.kind.ID, where)
 		}
 	}

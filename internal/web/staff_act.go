@@ -489,6 +489,10 @@ func (s *Server) newMatter(w http.ResponseWriter, r *http.Request) error {
 	if k == nil {
 		return fault.New(fault.NotFound, "fault.notfound", nil)
 	}
+	// Whose it is to open one comes before whether it was asked for rightly.
+	if _, err := access.MayStart(viewer(r), k, 0); err != nil {
+		return err
+	}
 	if do := r.PostForm.Get("do"); do != "" && do != "submit" {
 		return s.showNew(w, r, r.PostForm, nil)
 	}

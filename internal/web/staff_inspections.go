@@ -137,7 +137,7 @@ func (s *Server) showNewDraw(w http.ResponseWriter, r *http.Request, v access.Vi
 		if _, ok := access.MayDraw(v, names.tree.Above(f.Body)); !ok {
 			return fault.New(fault.Forbidden, "sample.forbidden", nil)
 		}
-		plan, wrong = s.samples().Plan(r.Context(), tx, f.Request)
+		plan, wrong = s.samples().Preview(r.Context(), tx, v, f.Request)
 		return nil
 	})
 	if err != nil {
