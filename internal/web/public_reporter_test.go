@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"plumbline/internal/intake"
 	"plumbline/internal/journal"
 	"plumbline/internal/matter"
+	"plumbline/internal/pack"
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
 	"plumbline/internal/testing/world"
@@ -325,4 +327,27 @@ func TestJoinedReportsKeepTheirChannels(t *testing.T) {
 		q.visit("/follow").reads("It was put right, and will be watched.", "Reviewer, City Office", "The report it was joined to: Closed")
 		w.person("en").post("/follow", url.Values{"code": {codeA}}).reads("It was put right, and will be watched.").readsNot("zebra I know more", b)
 	})
+}
+
+// A question behind an answer that is no longer asked for is not asked either, whatever was answered there before.
+func TestABranchThatIsNotTakenAsksNothing(t *testing.T) {
+	w := publicSQLite(t)
+	files := fstest.MapFS{}
+	for name, text := range w.pack.Files {
+		files[name] = &fstest.MapFile{Data: []byte(strings.Replace(string(text), "when: f.hurt && f.doctor", "when: f.doctor", 1))}
+	}
+	p, err := pack.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for hurt, want := range map[string]bool{"yes": true, "no": false} {
+		a := &asker{p: p, sent: url.Values{"hurt": {hurt}, "doctor": {"yes"}, "which_doctor": {"zebra clinic"}}}
+		due, err := a.due(p.Kind("report"), matter.State{Matter: matter.Row{Kind: "report"}}, p.Questionnaire("custody").Fields, w.time())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := indexOf(due, "which_doctor") >= 0; got != want {
+			t.Errorf("hurt %s: asked which doctor: %v, want %v", hurt, got, want)
+		}
+	}
 }
