@@ -329,6 +329,18 @@ func TestJoinedReportsKeepTheirChannels(t *testing.T) {
 	})
 }
 
+// Whoever changes an answer on the page that shows all of them is asked what the new answer brings up, and then sees them all again.
+func TestAChangedAnswerAsksWhatItBringsUp(t *testing.T) {
+	w := publicSQLite(t)
+	p := w.person("en").write(map[string]string{"manner": "anonymous"}).reads("Check your answers").readsNot("Your name")
+	p.press("answers", "change:manner", nil).is(200).reads("How do you want to report?")
+	p.press("answers", "next", map[string]string{"manner": "confidential"}).is(200).reads("Your name").readsNot("Check your answers")
+	p.press("answers", "next", map[string]string{"name": "Zebra Doe"}).is(200).reads("How can we reach you?")
+	p.press("answers", "skip", nil).is(200).reads("Check your answers", "Zebra Doe")
+	// What has been asked is not asked again.
+	p.press("answers", "change:place", nil).press("answers", "next", map[string]string{"place": "Harbour"}).is(200).reads("Check your answers", "Harbour")
+}
+
 // A question behind an answer that is no longer asked for is not asked either, whatever was answered there before.
 func TestABranchThatIsNotTakenAsksNothing(t *testing.T) {
 	w := publicSQLite(t)
