@@ -28,7 +28,7 @@ trap 'rm -rf "$work"' EXIT
 
 fuzz() { # package, name: says how it ended
 	local out="$work/$2" begun=$SECONDS
-	if "$GO" test -run '^$' -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 5s -parallel "$parallel" "$1" >"$out" 2>&1 ||
+	if "$GO" test -run '^$' -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 300x -parallel "$parallel" "$1" >"$out" 2>&1 ||
 		# The end of the time itself is sometimes reported as a failure of the input that was being tried just then.
 		{ grep -q 'context deadline exceeded' "$out" && ! grep -q 'Failing input written' "$out"; }; then
 		printf '%-18s %-20s nothing found in %s   %s\n' "$2" "$1" "$FUZZTIME" "$(grep -o 'execs: [0-9]*' "$out" | tail -1)"

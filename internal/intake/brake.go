@@ -70,7 +70,7 @@ func (b *Brake) Wrong() (tooMany bool) {
 }
 
 // ErrManyTries is for a code whose beginning was tried too often lately.
-var ErrManyTries error = fault.New(fault.Unavailable, "public.follow.many", nil)
+var ErrManyTries error = fault.New(fault.Unavailable, "public.follow.tries", nil)
 
 // Try is asked before a code is looked up; it fails with ErrManyTries when codes with the same beginning were wrong too
 // often lately.

@@ -24,6 +24,7 @@ type Draft struct {
 	Secret  string     `json:"s"`           // see NewDraft: the receipt code comes from it
 	At      string     `json:"a,omitempty"` // the question on the page
 	From    string     `json:"f,omitempty"` // "check": the question was opened to change its answer
+	Shown   []string   `json:"q,omitempty"` // the questions that were there to check, when an answer is changed
 	Answers url.Values `json:"v,omitempty"` // but for those that stand on the page
 	Pack    string     `json:"-"`           // the rules the questions come from; stands in front of the seal and is bound to it
 }

@@ -213,6 +213,7 @@ func plain(v any) bool {
 // take reads what was entered, checks it against the fields that are asked now, and notes what follows from it.
 func (d *deciding) take(fields []pack.Field) error {
 	env := d.env(d.Values)
+	before := d.env(nil).F
 	known := map[string]bool{}
 	var asked []*pack.Field
 	for i := range fields {
@@ -223,6 +224,7 @@ func (d *deciding) take(fields []pack.Field) error {
 			return fmt.Errorf("matter: field %s: when: %w", f.ID, err)
 		}
 		if !due || f.Staff && d.Actor.Account == 0 {
+			Unanswer(env, before, f.ID)
 			continue
 		}
 		asked = append(asked, f)
@@ -255,6 +257,16 @@ func (d *deciding) take(fields []pack.Field) error {
 	}
 	d.single(asked)
 	return fault.InvalidFields(d.wrong)
+}
+
+// Unanswer takes the answer to a question that is not asked, or no longer, out of what the conditions behind it look at: a
+// branch that is not taken must bring up nothing. What the matter had before (see Env) counts again.
+func Unanswer(env *pack.Env, before map[string]any, field string) {
+	if v, had := before[field]; had {
+		env.F[field] = v
+		return
+	}
+	delete(env.F, field)
 }
 
 // checkValue holds a value to what only the register and the matter know.

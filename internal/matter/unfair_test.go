@@ -234,3 +234,22 @@ func TestNobodyGetsAReportAboutTheirOwnChainOfCommand(t *testing.T) {
 		t.Errorf("it lies with body %d, want the national office", s.Matter.Body)
 	}
 }
+
+// An answer given in a branch that is no longer taken asks nothing more, and what was answered behind it is not recorded.
+func TestABranchThatIsNotTakenAsksNothing(t *testing.T) {
+	p := variant(t, "再与对方联系。}\n      - id: manner\n", "再与对方联系。}\n      - id: manner\n        when: f.affected_agrees == 'agrees'\n")
+	w := newTown(t, world.SQLite(t)).under(p)
+	for relation, want := range map[string]any{"behalf": "anonymous", "witness": nil} {
+		s, err := w.file(ref.NewReceiptCode(), matter.Values{"body": "police", "story": "zebra", "relation": relation, "affected_agrees": "agrees", "manner": "anonymous"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := s.Matter.Values()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data["manner"] != want {
+			t.Errorf("%s: manner is %v, want %v", relation, data["manner"], want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // IDs are 63-bit numbers, unique in a database, given out by store.DB.NewID. Zero means "none".
@@ -87,6 +88,9 @@ func ParseReference(s string) (Reference, error) {
 // in groups of seven. Whoever holds it can read and answer; the office keeps only its hash.
 type ReceiptCode string
 
+// CodeLength is how many characters a receipt code has, without what stands between its groups.
+const CodeLength = 21
+
 // NewReceiptCode returns a fresh code from the system's random source.
 func NewReceiptCode() ReceiptCode {
 	var b [16]byte
@@ -115,11 +119,14 @@ func (c ReceiptCode) Groups() []string { return strings.Split(string(c), "-") }
 // ParseReceiptCode reads a code as people type it.
 func ParseReceiptCode(s string) (ReceiptCode, error) {
 	clean := readAlike.Replace(normalise(s))
-	if len(clean) != 21 || !inAlphabet(clean) || guard(clean[:20]) != clean[20] {
+	if len(clean) != CodeLength || !inAlphabet(clean) || guard(clean[:20]) != clean[20] {
 		return "", ErrMalformed
 	}
 	return group(clean), nil
 }
+
+// Typed is what was typed for a code without what does not count, for saying what is the matter with it.
+func Typed(s string) string { return readAlike.Replace(normalise(s)) }
 
 // Hash is what the office keeps of a code. The code has 100 random bits, so a plain hash cannot be searched.
 func (c ReceiptCode) Hash() []byte {
@@ -131,12 +138,17 @@ func group(s string) ReceiptCode { return ReceiptCode(s[:7] + "-" + s[7:14] + "-
 
 var readAlike = strings.NewReplacer("O", "0", "I", "1", "L", "1")
 
+// normalise takes away what people put between the characters of a code (spaces and dashes of every script), and makes of
+// the wide letters and digits that a Chinese or Japanese keyboard gives the usual ones.
 func normalise(s string) string {
 	return strings.Map(func(r rune) rune {
+		if r >= '\uff01' && r <= '\uff5e' {
+			r -= '\uff01' - '!'
+		}
 		switch {
 		case r >= 'a' && r <= 'z':
 			return r - 'a' + 'A'
-		case r == ' ' || r == '-' || r == '\u2010' || r == '\u2011' || r == '\u2013' || r == '\t' || r == '\n' || r == '\r':
+		case unicode.IsSpace(r), unicode.Is(unicode.Pd, r), unicode.Is(unicode.Cf, r), r == '\u2212':
 			return -1
 		}
 		return r

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -100,11 +101,12 @@ func asksPublic(f *pack.Field) bool {
 	return true
 }
 
-// due are the fields of those given that are asked, given what was answered so far, in their order. They come back without
-// their conditions: now required means required.
+// due are the fields of those given that are asked, given what was answered so far, in their order. What was answered in a
+// branch that is no longer taken asks nothing more. They come back without their conditions: now required means required.
 func (a *asker) due(k *pack.Kind, st matter.State, fields []pack.Field, now time.Time) ([]pack.Field, error) {
 	given, _ := matter.ParseForm(a.p, fields, view.Values(a.sent)) // what is wrong is said where it is asked
 	env := matter.Env(a.p, st, matter.World{Now: now, Tree: a.tree})
+	before := maps.Clone(env.F)
 	for name, v := range given {
 		switch v.(type) {
 		case string, int64, bool, map[string]string:
@@ -114,17 +116,19 @@ func (a *asker) due(k *pack.Kind, st matter.State, fields []pack.Field, now time
 	var out []pack.Field
 	for i := range fields {
 		f := fields[i]
-		if !asksPublic(&f) {
+		asked := asksPublic(&f)
+		if asked {
+			var err error
+			if asked, err = a.p.Asked(k, &f, env); err != nil {
+				return nil, err
+			}
+		}
+		if !asked {
+			matter.Unanswer(env, before, f.ID)
 			continue
 		}
-		asked, err := a.p.Asked(k, &f, env)
-		if err != nil {
-			return nil, err
-		}
-		if asked {
-			f.When = ""
-			out = append(out, f)
-		}
+		f.When = ""
+		out = append(out, f)
 	}
 	return out, nil
 }

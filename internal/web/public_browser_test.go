@@ -38,7 +38,7 @@ func TestPublicPagesInABrowser(t *testing.T) {
 				}
 				name := "home"
 				if path != "/" {
-					name = path[1:]
+					name = strings.ReplaceAll(path[1:], "/", "-")
 				}
 				look(name)
 			}
@@ -152,9 +152,18 @@ func TestAReportWithoutScripts(t *testing.T) {
 	}
 	w := publicSQLite(t)
 	chromium := browser.Start(t)
-	tab := chromium.Open(t, browser.Phone, false)
-	tab.Visit(w.srv.URL + "/?lang=en")
-	code := w.walk(tab, "en", func(name string) { tab.Shot("noscript-" + name) })
+	var code string
+	for _, say := range w.book.Speakers() {
+		lang := say.Lang()
+		tab := chromium.Open(t, browser.Phone, false)
+		tab.Visit(w.srv.URL + "/?lang=" + lang)
+		code = w.walk(tab, lang, func(name string) {
+			if wide := tab.Wide(); wide > 0 {
+				t.Errorf("%s, %s, without scripts: %d pixels wider than the screen", name, lang, wide)
+			}
+			tab.Shot("noscript-" + name + "-" + lang)
+		})
+	}
 	reference := w.person("en").post("/follow", url.Values{"code": {code}}).is(200).reference()
 	intake, investigator := w.as("intake", "city", "intake"), w.as("investigator", "city", "investigator")
 	w.act(intake, reference, "screen", map[string]any{"severity": "high"})

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"plumbline/internal/access"
 	"plumbline/internal/calendar"
@@ -141,16 +142,36 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request) error {
 	return statusView.Show(s.site, w, r, page)
 }
 
-// wrongCode is the one answer to every code that opens nothing, whatever is the matter with it: so that nobody learns
-// anything from it. A failure of the machine stays one.
-func (s *Server) wrongCode(err error) error {
+// wrongCode is the one answer to every code that could be one and opens nothing, so that nobody learns anything from it. What
+// cannot be a code is told apart by what was typed alone, which says no more than the printed rules of codes do, and helps
+// whoever made a slip. A failure of the machine stays one.
+func (s *Server) wrongCode(typed string, err error) error {
 	if err != nil && !errors.Is(err, ref.ErrMalformed) && !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	if s.brake.Wrong() {
 		return fault.New(fault.Unavailable, "public.follow.many", nil)
 	}
-	return fault.InvalidFields([]fault.Field{{Name: "code", Key: "public.follow.wrong"}})
+	wrong := fault.Field{Name: "code", Key: "public.follow.wrong"}
+	if errors.Is(err, ref.ErrMalformed) {
+		wrong.Key, wrong.Args = slip(typed)
+	}
+	return fault.InvalidFields([]fault.Field{wrong})
+}
+
+// slip says what is the matter with something that cannot be a receipt code.
+func slip(typed string) (key string, args fault.Args) {
+	n := utf8.RuneCountInString(ref.Typed(typed))
+	_, err := ref.ParseReference(typed)
+	switch {
+	case n == 0:
+		return "public.follow.empty", nil
+	case err == nil:
+		return "public.follow.reference", nil
+	case n != ref.CodeLength:
+		return "public.follow.length", fault.Args{"n": n, "right": ref.CodeLength}
+	}
+	return "public.follow.slip", nil
 }
 
 // followOpen opens a report by its code.
@@ -770,7 +791,7 @@ func (s *Server) overWhileWriting(w http.ResponseWriter, r *http.Request) error 
 		return s.showActForm(w, r, code, r.PostForm, "", nil)
 	}
 	if asked := r.PostForm.Has("code"); asked {
-		if err = s.wrongCode(err); !fault.Is(err, fault.Invalid) {
+		if err = s.wrongCode(r.PostForm.Get("code"), err); !fault.Is(err, fault.Invalid) {
 			return err
 		}
 	} else {

@@ -80,7 +80,7 @@ func (s *Server) byPostedCode(r *http.Request) (st matter.State, code ref.Receip
 			return st, code, nil
 		}
 	}
-	return st, "", s.wrongCode(err)
+	return st, "", s.wrongCode(r.PostForm.Get(ctlCode), err)
 }
 
 // nextSteps says what the office owes the reporter and by when, from the clocks that run.

@@ -166,6 +166,7 @@ type draft struct {
 	seen   string // the rules that the questions answered so far came from
 	at     string // the field on the page
 	from   string
+	shown  []string // the questions that stood on the page of answers to check, and those asked since
 
 	approach approach // how it is being written: see public_guard.go
 }
@@ -174,7 +175,7 @@ func (d *draft) action() string { return "/report/" + d.k.ID }
 
 // hidden is the sealed draft that the next page carries along: everything but the answers that stand on it.
 func (d *draft) hidden(at string, onPage ...string) ([]view.Hidden, error) {
-	carried := intake.Draft{Secret: d.secret, At: at, From: d.from, Pack: d.p.ID()}
+	carried := intake.Draft{Secret: d.secret, At: at, From: d.from, Shown: d.shown, Pack: d.p.ID()}
 	if d.asker != nil {
 		carried.Answers = url.Values{}
 		for name, v := range d.sent {
@@ -199,7 +200,7 @@ func (s *Server) opened(p *pack.Pack, k *pack.Kind, form url.Values) (*draft, ur
 	if err != nil {
 		return nil, nil, err
 	}
-	d.secret, d.seen, d.at, d.from = carried.Secret, carried.Pack, carried.At, carried.From
+	d.secret, d.seen, d.at, d.from, d.shown = carried.Secret, carried.Pack, carried.At, carried.From, carried.Shown
 	sent := answersIn(carried.Answers, k)
 	for name := range sent { // an answer that was taken back on the page is not answered by what was carried
 		if d.at != "" && owns(d.at, name) {
@@ -303,7 +304,7 @@ func (d *draft) step(w http.ResponseWriter, r *http.Request, to string) (func() 
 	case to == "send":
 		return d.send(w, r, fields)
 	case d.at == "check" && to == "back":
-		d.from = ""
+		d.from, d.shown = "", nil
 		return d.question(w, r, fields, len(fields)-1, nil)
 	case d.at == "check":
 		return d.check(w, r, fields)
@@ -339,15 +340,32 @@ func (d *draft) step(w http.ResponseWriter, r *http.Request, to string) (func() 
 	if fields, err = d.asked(); err != nil {
 		return nil, err
 	}
+	if d.from == "check" {
+		if i := d.broughtUp(fields); i >= 0 {
+			return d.question(w, r, fields, i, nil)
+		}
+	}
 	if d.from == "check" || indexOf(fields, done)+1 >= len(fields) {
 		return d.check(w, r, fields)
 	}
 	return d.question(w, r, fields, indexOf(fields, done)+1, nil)
 }
 
+// broughtUp is the first question that was not there when the answers were checked, and has not been asked since: a changed
+// answer has brought it up. It is -1 if there is none.
+func (d *draft) broughtUp(fields []pack.Field) int {
+	if len(d.shown) == 0 {
+		return -1 // nothing was checked yet: see firstWrong
+	}
+	return slices.IndexFunc(fields, func(f pack.Field) bool { return !slices.Contains(d.shown, f.ID) })
+}
+
 // question shows one question; with what is wrong about its answer, if something is.
 func (d *draft) question(w http.ResponseWriter, r *http.Request, fields []pack.Field, at int, failure error) (func() error, error) {
 	f := &fields[at]
+	if d.from == "check" && len(d.shown) > 0 && !slices.Contains(d.shown, f.ID) {
+		d.shown = append(d.shown, f.ID)
+	}
 	page := askPage{
 		Shell:  view.Shell{Title: d.label(f), Exit: true, Keep: keepAnswers()},
 		Action: d.action(), Back: true, Steps: view.Steps{N: at + 1, Total: len(fields)}, Skip: !f.Required,
@@ -439,7 +457,10 @@ func (d *draft) firstWrong(w http.ResponseWriter, r *http.Request, fields []pack
 }
 
 func (d *draft) checkPage(fields []pack.Field, values matter.Values) (checkPage, error) {
-	d.from = ""
+	d.from, d.shown = "", nil
+	for i := range fields {
+		d.shown = append(d.shown, fields[i].ID)
+	}
 	page := checkPage{
 		Shell:  view.Shell{Title: d.say.T("public.check.title"), Exit: true, Keep: view.Keep{Form: answersForm, Name: ctlTo, Stay: "stay"}},
 		Action: d.action(), Anonymous: anonymous(fields, values),

@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"plumbline/internal/intake"
 	"plumbline/internal/journal"
 	"plumbline/internal/matter"
+	"plumbline/internal/pack"
 	"plumbline/internal/ref"
 	"plumbline/internal/store"
 	"plumbline/internal/testing/world"
@@ -325,4 +327,39 @@ func TestJoinedReportsKeepTheirChannels(t *testing.T) {
 		q.visit("/follow").reads("It was put right, and will be watched.", "Reviewer, City Office", "The report it was joined to: Closed")
 		w.person("en").post("/follow", url.Values{"code": {codeA}}).reads("It was put right, and will be watched.").readsNot("zebra I know more", b)
 	})
+}
+
+// Whoever changes an answer on the page that shows all of them is asked what the new answer brings up, and then sees them all again.
+func TestAChangedAnswerAsksWhatItBringsUp(t *testing.T) {
+	w := publicSQLite(t)
+	p := w.person("en").write(map[string]string{"manner": "anonymous"}).reads("Check your answers").readsNot("Your name")
+	p.press("answers", "change:manner", nil).is(200).reads("How do you want to report?")
+	p.press("answers", "next", map[string]string{"manner": "confidential"}).is(200).reads("Your name").readsNot("Check your answers")
+	p.press("answers", "next", map[string]string{"name": "Zebra Doe"}).is(200).reads("How can we reach you?")
+	p.press("answers", "skip", nil).is(200).reads("Check your answers", "Zebra Doe")
+	// What has been asked is not asked again.
+	p.press("answers", "change:place", nil).press("answers", "next", map[string]string{"place": "Harbour"}).is(200).reads("Check your answers", "Harbour")
+}
+
+// A question behind an answer that is no longer asked for is not asked either, whatever was answered there before.
+func TestABranchThatIsNotTakenAsksNothing(t *testing.T) {
+	w := publicSQLite(t)
+	files := fstest.MapFS{}
+	for name, text := range w.pack.Files {
+		files[name] = &fstest.MapFile{Data: []byte(strings.Replace(string(text), "when: f.hurt && f.doctor", "when: f.doctor", 1))}
+	}
+	p, err := pack.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for hurt, want := range map[string]bool{"yes": true, "no": false} {
+		a := &asker{p: p, sent: url.Values{"hurt": {hurt}, "doctor": {"yes"}, "which_doctor": {"zebra clinic"}}}
+		due, err := a.due(p.Kind("report"), matter.State{Matter: matter.Row{Kind: "report"}}, p.Questionnaire("custody").Fields, w.time())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := indexOf(due, "which_doctor") >= 0; got != want {
+			t.Errorf("hurt %s: asked which doctor: %v, want %v", hurt, got, want)
+		}
+	}
 }

@@ -823,25 +823,50 @@ func TestAnOfficialIsFoundOrDescribed(t *testing.T) {
 	p.next(nil).next(nil).next(map[string]string{"story": "zebra"}).next(nil).next(nil).next(map[string]string{"manner": "anonymous"}).reads("Check your answers", "a tall constable")
 }
 
-// Every code that opens nothing gets the same answer, whatever is the matter with it.
+// What is said of a code that opens nothing tells nothing of what is there: of what could be a code always the same, and of
+// what cannot, what the text alone shows.
 func TestWrongCodesTellNothing(t *testing.T) {
 	w := publicSQLite(t)
 	p := w.person("en").write(nil)
 	p.press("answers", "send", nil)
 	code, reference := p.receipt()
-	var answers []string
-	for _, typed := range []string{"", "no code at all", string(ref.NewReceiptCode()), code[:len(code)-1] + "?", reference, code + code} {
-		q := w.person("en").post("/follow", url.Values{"code": {typed}}).is(422)
-		answers = append(answers, q.text())
-		q.readsNot(reference, "zebra")
-		if strings.Contains(q.path, "code") {
-			t.Errorf("the address is %s", q.path)
+	never := string(ref.NewReceiptCode()) // was never given out
+	swapped := func(code string) string {
+		for i := 1; ; i++ {
+			if code[i] != code[i-1] && code[i] != '-' && code[i-1] != '-' {
+				return code[:i-1] + code[i:i+1] + code[i-1:i] + code[i+1:]
+			}
 		}
 	}
-	for i, a := range answers {
-		if a != answers[0] {
-			t.Errorf("answer %d differs from the first", i)
+	for _, same := range []struct {
+		says  string
+		typed []string
+	}{
+		{"No report opens with this code", []string{never, string(ref.NewReceiptCode())}},
+		{"There is a slip in this code", []string{swapped(code), swapped(never), code[:len(code)-1] + "?", never[:len(never)-1] + "U"}},
+		{"Enter your receipt code", []string{"", " - "}},
+		{"has 20 letters and digits. A receipt code has 21", []string{code[:len(code)-1], never[1:]}},
+		{"has 42 letters and digits", []string{code + code, never + never}},
+		{"This is the reference of a report", []string{reference, string(ref.NewReference("R"))}},
+	} {
+		first := ""
+		for _, typed := range same.typed {
+			q := w.person("en").post("/follow", url.Values{"code": {typed}}).is(422).reads(same.says).readsNot("zebra")
+			if strings.Contains(q.path, "code") {
+				t.Errorf("the address is %s", q.path)
+			}
+			if first == "" {
+				first = q.text()
+			}
+			if q.text() != first {
+				t.Errorf("%q: the answer to %q differs from that to %q", same.says, typed, same.typed[0])
+			}
 		}
+	}
+	// As telephones and Chinese keyboards write it.
+	wide := strings.Map(func(r rune) rune { return r - '!' + '\uff01' }, code)
+	for _, typed := range []string{strings.ToLower(code), wide, strings.ReplaceAll(code, "-", "—"), strings.ReplaceAll(code, "-", "\u3000"), "\u00a0" + code + "\u200b"} {
+		w.person("en").post("/follow", url.Values{"code": {typed}}).is(200).reads(reference)
 	}
 	// Flooding the office with wrong codes slows down guessing, and locks nobody out.
 	limited := false
@@ -866,7 +891,7 @@ func TestAReportThatIsNotOpenShowsNothing(t *testing.T) {
 	if !strings.Contains(stranger.page, "zebra from a stranger") {
 		t.Error("what was written is lost")
 	}
-	stranger.press("/follow/act/message", "", map[string]string{"code": "wrong"}).is(422).reads("No report opens with this code")
+	stranger.press("/follow/act/message", "", map[string]string{"code": string(ref.NewReceiptCode())}).is(422).reads("No report opens with this code")
 	stranger.press("/follow/act/message", "", map[string]string{"code": code}).is(200)
 	if got := stranger.forms()["answers"].values.Get("message"); got != "zebra from a stranger" {
 		t.Errorf("after the code the message is %q", got)
