@@ -192,13 +192,9 @@ func (s *Accounts) WaitingOfficials(ctx context.Context, tx *store.Tx, v access.
 	if len(v.Grants) == 0 {
 		return nil, nil
 	}
-	found, err := tx.Query(ctx, `SELECT DISTINCT account FROM official_asked ORDER BY account`)
+	ids, err := selected(ctx, tx, `SELECT DISTINCT account FROM official_asked ORDER BY account`)
 	if err != nil {
 		return nil, fmt.Errorf("officials that wait: %w", err)
-	}
-	ids, err := store.Collect(found, func(r *store.Rows) (id ref.AccountID, err error) { return id, r.Scan(&id) })
-	if err != nil {
-		return nil, err
 	}
 	var out []WaitingOfficial
 	var askers []ref.AccountID

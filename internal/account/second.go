@@ -293,6 +293,15 @@ func WayIn(history []journal.Recorded) (journal.Entry, bool) {
 	return journal.Entry{}, false
 }
 
+// selected are the accounts that a query selects.
+func selected(ctx context.Context, tx *store.Tx, query string) ([]ref.AccountID, error) {
+	found, err := tx.Query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return store.Collect(found, func(r *store.Rows) (id ref.AccountID, err error) { return id, r.Scan(&id) })
+}
+
 // WaitingFor is a duty that waits for a second person.
 type WaitingFor struct {
 	Account Account
@@ -306,13 +315,9 @@ func (s *Accounts) WaitingFor(ctx context.Context, tx *store.Tx, v access.Viewer
 	if len(v.Grants) == 0 {
 		return nil, nil
 	}
-	found, err := tx.Query(ctx, `SELECT DISTINCT account FROM grant_asked ORDER BY account`)
+	ids, err := selected(ctx, tx, `SELECT DISTINCT account FROM grant_asked ORDER BY account`)
 	if err != nil {
 		return nil, fmt.Errorf("duties that wait: %w", err)
-	}
-	ids, err := store.Collect(found, func(r *store.Rows) (id ref.AccountID, err error) { return id, r.Scan(&id) })
-	if err != nil {
-		return nil, err
 	}
 	var out []WaitingFor
 	for _, id := range ids {
