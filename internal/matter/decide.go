@@ -345,11 +345,16 @@ func (d *deciding) checkFindings(f *pack.Field, found map[string]string) {
 // matter which of those to keep.
 func (d *deciding) note(asked []*pack.Field) error {
 	sealed := map[string]map[string]any{}
+	if described := d.mentions(asked); len(described) > 0 {
+		sealed[access.File] = described
+	}
 	var keep []string
 	for _, f := range asked {
 		v, there := d.values[f.ID]
+		who, _ := v.(OfficialValue)
 		switch {
 		case !there, f.Type == pack.TypeEarlier: // of a receipt code nothing is written down but the link
+		case who.Described != "": // sealed, and the allegation says where
 		case f.Sealed != "":
 			if sealed[f.Sealed] == nil {
 				sealed[f.Sealed] = map[string]any{}

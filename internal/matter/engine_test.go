@@ -127,7 +127,8 @@ func TestSealedWordsReachNoTable(t *testing.T) {
 		w := newTown(t, db)
 		const secret = "xyzzy-plugh"
 		code := ref.NewReceiptCode()
-		s, err := w.file(code, matter.Values{"body": "police", "story": secret, "place": secret, "name": secret, "contact": secret})
+		s, err := w.file(code, matter.Values{"body": "police", "story": secret, "place": secret, "name": secret, "contact": secret,
+			"official": matter.OfficialValue{Described: secret}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +157,7 @@ func TestSealedWordsReachNoTable(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for compartment, want := range map[string]int{"file": 2, "identity": 2} {
+			for compartment, want := range map[string]int{"file": 3, "identity": 2} {
 				said, err := matter.Unseal(mine, all[0].Entry, compartment)
 				if got := strings.Count(string(said), secret); err != nil || got != want {
 					t.Errorf("sealed to %s: %d times, want %d (%v)", compartment, got, want, err)

@@ -50,7 +50,7 @@ type Row struct {
 type Allegation struct {
 	No        int64          `db:"no,key"`
 	Official  ref.OfficialID `db:"official"`  // 0: not identified
-	Described string         `db:"described"` // "a tall officer at the gate", while not identified; sealed text never stands here
+	Described string         `db:"described"` // while not identified: a Mention of how they are described, or a text where an import brought one
 	Body      ref.BodyID     `db:"body"`      // the official's body at the time
 	Rank      string         `db:"rank"`      // at the time
 	Conduct   string         `db:"conduct"`

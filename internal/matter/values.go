@@ -24,7 +24,7 @@ type Values map[string]any
 // OfficialValue is an official of the register, or, where nobody knows yet who it was, a description.
 type OfficialValue struct {
 	ID        ref.OfficialID `json:"id,omitempty,string"`
-	Described string         `json:"described,omitempty"`
+	Described string         `json:"described,omitempty"` // sealed; see Mention
 }
 
 // EarlierValue is another report of the same reporter, shown by its receipt code. It is never written down: an entry keeps

@@ -143,7 +143,7 @@ func (t *stage) checkAllegation(l Line, s matter.State) {
 		if fmt.Sprint(a.No) != l.args[1] {
 			continue
 		}
-		got := map[string]string{"official": t.nameOf(a.Official), "described": a.Described, "rank": a.Rank, "conduct": a.Conduct,
+		got := map[string]string{"official": t.nameOf(a.Official), "described": t.described(a.Described), "rank": a.Rank, "conduct": a.Conduct,
 			"category": a.Category, "time": a.Time, "place": a.Place, "finding": a.Finding, "standard": a.Standard, "outcome": a.Outcome}
 		for name, want := range l.with {
 			if have, known := got[name]; !known || have != fmt.Sprint(want) {
@@ -153,6 +153,14 @@ func (t *stage) checkAllegation(l Line, s matter.State) {
 		return
 	}
 	t.fail(l, "there is no allegation %s; there are %d", l.args[1], len(s.Allegations))
+}
+
+// described is how the scenario described somebody: the record says only where that is sealed.
+func (t *stage) described(text string) string {
+	if m, sealed := matter.ParseMention(text); sealed {
+		return m.Of(t.said[spot{m.Matter, m.N}])
+	}
+	return text
 }
 
 func (t *stage) nameOf(id ref.OfficialID) string {

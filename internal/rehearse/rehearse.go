@@ -97,7 +97,7 @@ func Run(ctx context.Context, p *pack.Pack, name string, content []byte) (Report
 	}
 	defer func() { _ = db.Close() }() // it is thrown away
 	t := &stage{db: db, pack: p, report: &r, people: map[string]ref.AccountID{}, officials: map[string]ref.OfficialID{},
-		matters: map[string]ref.MatterID{}, codes: map[string]ref.ReceiptCode{}}
+		matters: map[string]ref.MatterID{}, codes: map[string]ref.ReceiptCode{}, said: map[spot]matter.Values{}}
 	if err := t.build(ctx, s.Office); err != nil {
 		return r, fmt.Errorf("%s: office.yaml: %w", name, err)
 	}
@@ -119,7 +119,14 @@ type stage struct {
 	officials map[string]ref.OfficialID
 	matters   map[string]ref.MatterID
 	codes     map[string]ref.ReceiptCode
+	said      map[spot]matter.Values // what was entered, by entry: the record keeps some of it sealed
 	report    *Report
+}
+
+// spot is an entry of a matter.
+type spot struct {
+	matter ref.MatterID
+	n      int64
 }
 
 // morning is the time of day at which scenarios act.
@@ -310,7 +317,7 @@ func (t *stage) files(ctx context.Context, l Line) error {
 			return err
 		}
 		s, err := t.engine.Open(ctx, tx, cmd)
-		t.matters[name] = s.Matter.ID
+		t.matters[name], t.said[spot{s.Matter.ID, s.Matter.N}] = s.Matter.ID, values
 		return err
 	})
 }
@@ -347,6 +354,7 @@ func (t *stage) does(ctx context.Context, l Line) error {
 		if err != nil {
 			return err
 		}
+		t.said[spot{id, s.Matter.N + 1}] = values
 		return t.step(ctx, tx, who, name, s, a, values)
 	})
 }

@@ -21,7 +21,7 @@ import (
 
 // maker is what forms about a matter are made with.
 func (s *Server) maker(ctx context.Context, tx *store.Tx, d *dossier, a *pack.Action, sent url.Values, to string) *formMaker {
-	m := &formMaker{s: s, tx: tx, ctx: ctx, say: d.say, l: d.l, p: d.pack, names: d.names, state: &d.state, facts: d.facts, sent: copied(sent),
+	m := &formMaker{s: s, tx: tx, ctx: ctx, say: d.say, l: d.l, p: d.pack, names: d.names, state: &d.state, d: d, facts: d.facts, sent: copied(sent),
 		do: sent.Get("do"), to: to, anchors: map[string]string{}, errors: map[string]string{}, desk: d.state.Matter.Desk, deskAt: d.state.Matter.DeskBody}
 	if a != nil && a.To != "" {
 		if st := d.kind.State(a.To); st != nil && st.Desk != "" && st.Of != pack.OfSuperior {

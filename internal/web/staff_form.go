@@ -91,6 +91,7 @@ type formMaker struct {
 	p       *pack.Pack
 	names   bodyNames
 	state   *matter.State // nil when a matter is being opened
+	d       *dossier      // of that matter
 	facts   access.Facts
 	desk    string // whose desk colleagues are looked for at
 	deskAt  ref.BodyID
@@ -441,7 +442,9 @@ func (m *formMaker) fillRow(name string, i int, a matter.Allegation) {
 	m.sent.Set(at+"conduct", a.Conduct)
 	m.sent.Set(at+"place", a.Place)
 	m.sent.Set(at+"rank", a.Rank)
-	m.sent.Set(at+"official.described", a.Described)
+	if _, sealed := matter.ParseMention(a.Described); !sealed { // what stays empty stays as it is
+		m.sent.Set(at+"official.described", a.Described)
+	}
 	if a.Official != 0 {
 		m.sent.Set(at+"official", a.Official.String())
 	}
@@ -490,7 +493,7 @@ func (m *formMaker) row(f *pack.Field, i int) (group, error) {
 	conduct := view.Input{Kind: view.Select, Name: at + ".conduct", Label: say.T("staff.allegation.conduct"), Empty: "-", Options: m.conduct()}.Choose(m.get(at + ".conduct"))
 	m.fields = append(m.fields, at+".conduct")
 	g.Parts = append(g.Parts, m.input(conduct))
-	who, err := m.person(at+".official", view.Input{Label: say.T("staff.allegation.official"), Optional: true}, true)
+	who, err := m.person(at+".official", view.Input{Label: say.T("staff.allegation.official"), Hint: m.known(m.get(at + ".no")), Optional: true}, true)
 	if err != nil {
 		return g, err
 	}
@@ -502,12 +505,25 @@ func (m *formMaker) row(f *pack.Field, i int) (group, error) {
 	g.Parts = append(g.Parts, body...)
 	m.fields = append(m.fields, at+".time", at+".place")
 	when := m.dateInput(view.Input{Name: at + ".time", Label: say.T("staff.allegation.when"), Optional: true})
-	place := view.Input{Kind: view.Text, Name: at + ".place", Label: say.T("staff.allegation.where"), Optional: true, Value: m.get(at + ".place"), Autocomplete: "off"}
+	place := view.Input{Kind: view.Text, Name: at + ".place", Label: say.T("staff.allegation.where"), Hint: say.T("staff.allegation.where.hint"), Optional: true, Value: m.get(at + ".place"), Autocomplete: "off"}
 	g.Parts = append(g.Parts, m.input(when), m.input(place))
 	if rank := m.get(at + ".rank"); rank != "" {
 		g.Hidden = append(g.Hidden, view.Hidden{Name: at + ".rank", Value: rank})
 	}
 	return g, nil
+}
+
+// known is how the official of an allegation is described so far.
+func (m *formMaker) known(no string) string {
+	if m.state == nil {
+		return ""
+	}
+	for _, a := range m.state.Allegations {
+		if _, sealed := matter.ParseMention(a.Described); sealed && strconv.FormatInt(a.No, 10) == no {
+			return m.say.T("staff.official.described.as", "text", m.d.described(a.Described))
+		}
+	}
+	return ""
 }
 
 func firstOf(all ...string) string {
@@ -550,7 +566,7 @@ func (m *formMaker) allegationHint(a matter.Allegation) string {
 			parts = append(parts, o.Name)
 		}
 	} else if a.Described != "" {
-		parts = append(parts, a.Described)
+		parts = append(parts, m.d.described(a.Described))
 	}
 	if a.Time != "" {
 		parts = append(parts, m.say.Date(a.Time))

@@ -642,7 +642,7 @@ func (d *dossier) sealedRows(e journal.Entry) (open []view.SummaryRow, shut []vi
 			continue
 		}
 		for i := range fields {
-			if v, there := content[fields[i].ID]; there {
+			if v, there := content[fields[i].ID]; there && fields[i].Type != pack.TypeAllegations { // those have a table
 				open = append(open, view.SummaryRow{Key: d.l.text(fields[i].Label, fields[i].ID), Lines: d.value(&fields[i], v),
 					Tags: []view.Tag{{Tone: view.Sealed, Text: compartmentName(d.say, compartment), Lock: true}}})
 			}
@@ -760,6 +760,29 @@ func (d *dossier) officialLink(id ref.OfficialID) view.Link {
 	return view.Link{Text: d.officialName(id), Href: "/staff/officials/" + id.String()}
 }
 
+// described says how an official is described whom nobody has identified: in words where the reader has opened them, else
+// where they stand.
+func (d *dossier) described(text string) string {
+	m, sealed := matter.ParseMention(text)
+	if !sealed {
+		return text
+	}
+	if m.Matter != d.state.Matter.ID {
+		if from, known := d.related[m.Matter]; known {
+			return d.say.T("staff.official.described.elsewhere", "reference", string(from.Ref))
+		}
+		return d.say.T("staff.official.described.sealed")
+	}
+	for _, e := range d.history {
+		if e.N == m.N && d.mayOpen(access.File) {
+			if said := m.In(d.sealedIn(e.Entry, access.File)); said != "" {
+				return said
+			}
+		}
+	}
+	return d.say.T("staff.official.described.sealed")
+}
+
 // allegations as a table: who, what, when and where, and what was found.
 func (d *dossier) allegations() view.Table {
 	say := d.say
@@ -772,7 +795,7 @@ func (d *dossier) allegations() view.Table {
 		if a.Official != 0 {
 			who = view.Cell{Text: d.officialName(a.Official), Href: "/staff/officials/" + a.Official.String()}
 		} else if a.Described != "" {
-			who = view.Cell{Text: a.Described, Sub: say.T("staff.official.unidentified")}
+			who = view.Cell{Text: d.described(a.Described), Sub: say.T("staff.official.unidentified")}
 		}
 		if a.Body != 0 {
 			who.Sub = strings.TrimPrefix(who.Sub+" · "+d.names.name(a.Body), " · ")
@@ -1044,7 +1067,7 @@ func (d *dossier) alleged(c *matter.Alleged) []view.Change {
 	case c.Official != nil && *c.Official != 0:
 		parts = append(parts, d.officialName(*c.Official))
 	case c.Described != nil && *c.Described != "":
-		parts = append(parts, *c.Described)
+		parts = append(parts, d.described(*c.Described))
 	}
 	if c.Time != nil && *c.Time != "" {
 		parts = append(parts, say.Date(*c.Time))

@@ -530,3 +530,32 @@ func TestPagesOfErrorsAreInBothLanguages(t *testing.T) {
 		t.Error(missing)
 	}
 }
+
+// A description of somebody unknown is content: it shows where the file was opened, and a case that follows says where it stands.
+func TestADescriptionShowsOnlyWhereTheFileIsOpen(t *testing.T) {
+	world.Each(t, func(t *testing.T, db *store.DB) {
+		o := journey.Open(t, db)
+		intake, investigator := o.As("intake officer"), o.As("investigator")
+		report := taken(t, intake)
+		intake.Fill(at(report, "act", "screen"), "severity", "low", "allegations.0.conduct", conduct(t, intake, report), "allegations.0.official.described", "a tall one with a limp").Is(http.StatusOK)
+		intake.Get(at(report, "people")).Is(http.StatusOK).Sees("Described, sealed with the file").SeesNot("limp")
+		intake.Get(at(report, "act", "verify")).SeesNot("limp")
+		intake.Post(at(report, "open"), url.Values{"reason": {"work"}}).Is(http.StatusOK)
+		intake.Get(at(report, "people")).Is(http.StatusOK).Sees("a tall one with a limp")
+		intake.Get(at(report, "timeline")).Is(http.StatusOK).Sees("a tall one with a limp")
+		intake.Fill(at(report, "act", "verify"), "lead", o.Account["investigator"].String()).Is(http.StatusOK)
+
+		investigator.Get(at(report, "people")).Is(http.StatusOK).SeesNot("limp")
+		form := investigator.Get(at(report, "act", "conclude")).Is(http.StatusOK)
+		form.Sees("So far: Described, sealed with the file").SeesNot("limp")
+		investigator.Post(at(report, "open"), url.Values{"reason": {"work"}}).Is(http.StatusOK)
+		investigator.Get(at(report, "act", "conclude")).Sees("So far: a tall one with a limp")
+		investigator.Send(form, "conclusion", "grounds", "reasons", "There is something to it.").Is(http.StatusOK) // what is left empty stays
+		investigator.Get(at(report, "people")).Sees("a tall one with a limp")
+
+		reviewer := o.As("reviewer")
+		reviewer.Fill(at(report, "act", "open-case"), "answer", "We look into it.").Is(http.StatusOK)
+		other := regexp.MustCompile(`C-[0-9A-Z]{5}-[0-9A-Z]{5}`).FindString(reviewer.Get(at(report, "related")).Text())
+		reviewer.Get(at(other, "people")).Is(http.StatusOK).Sees("Described in " + report).SeesNot("limp")
+	})
+}
