@@ -22,6 +22,9 @@ func TestStaffPagesInABrowser(t *testing.T) {
 	intake.Fill(at(ref, "note"), "text", "Spoken to the caller.").Is(http.StatusOK)
 	intake.Fill(at(ref, "act", "screen"), "severity", "low", "allegations.0.conduct", conduct(t, intake, ref), "allegations.0.official", o.Vale.String()).Is(http.StatusOK)
 	intake.Fill(at(ref, "act", "verify"), "lead", o.Account["investigator"].String()).Is(http.StatusOK)
+	unknown := taken(t, intake)
+	intake.Fill(at(unknown, "act", "screen"), "severity", "low", "allegations.0.conduct", conduct(t, intake, unknown), "allegations.0.official.described", "A tall one with a limp").Is(http.StatusOK)
+	intake.Fill(at(unknown, "act", "verify"), "lead", o.Account["investigator"].String()).Is(http.StatusOK)
 	o.Advance(9 * 24 * time.Hour)
 	newcomer := "/admin/accounts/" + o.Account["newcomer"].String()
 	for _, screen := range []browser.Screen{browser.Phone, browser.Desk} {
@@ -31,8 +34,8 @@ func TestStaffPagesInABrowser(t *testing.T) {
 				pages []string
 			}{
 				{"intake officer", []string{"/staff", "/staff/queue?overdue=yes", at(ref), at(ref, "timeline"), at(other, "act", "screen"), "/staff/assign?m=" + other, "/staff/new/report"}},
-				{"investigator", []string{at(ref, "act", "conclude"), at(ref, "people")}},
-				{"administrator", []string{"/admin", "/admin/accounts", newcomer, newcomer + "/grant", "/admin/packs"}},
+				{"investigator", []string{at(ref, "act", "conclude"), at(ref, "people"), at(unknown, "act", "conclude"), at(unknown, "people")}},
+				{"administrator", []string{"/admin", "/admin/accounts", newcomer, newcomer + "/grant", newcomer + "/change", "/admin/packs", "/staff/duties", "/staff/account/password"}},
 			} {
 				tab := b.Open(t, screen, true)
 				signIn(tab, o, who.name, lang)
